@@ -1,0 +1,753 @@
+/* bnorm: batch normalisation as matrix algebra, with exact gradients.
+ *
+ * This header is the manual. The rules that hold everywhere:
+ *
+ * Symbols     Names are those of docs/maths.md: Z (rows x cols) is normalised column by column
+ * with mean mu, variance v = M2/(n - ddof), rstd = 1/sqrt(v + eps); omega are observation
+ *             weights, n = sum(omega); B1-B3 are the equations of the backward pass.
+ * Status      Every function that can fail returns a bnorm_status; 0 is success. The sentence
+ * that names what, where and what to do is bnorm_ctx_message(ctx). After a failure of a matrix
+ *             function the outputs are unspecified; no other memory has changed.
+ * Context     `ctx` may be NULL: one thread, malloc, no message. A context serves one thread of
+ * the caller at a time; different contexts are independent. Matrices    A bnorm_mat is a view:
+ * the caller owns the data. `rows` are observations, `cols` are variables; `ld` is the distance
+ * in elements between two rows (row-major) or two columns (column-major) and may exceed the
+ * width; padding is never read or written. Both layouts are native. All matrices of one call
+ * have the same layout unless stated. Precision   _f64 and _f32 differ in the type of the data,
+ * gamma, beta and their gradients only: weights, n, mean, m2, var and rstd are double in both,
+ * and sums are made in double. Absent      Vectors marked "or NULL" may be absent: weights and
+ * gamma are then 1, beta is 0; an output marked "or NULL" is not computed. Aliasing    Outputs
+ * do not overlap inputs or one another, except where "in place" is stated: then the two views
+ * must be identical (same data, ld and layout). Numbers     A column whose v + eps is 0 has
+ * rstd 0: output exactly beta, dz and dgamma exactly 0. A constant column has variance exactly
+ * 0 and gives exactly beta at any eps. A non-finite value makes its own column non-finite and
+ * no other. Results have the same bits for any number of threads, padded or not, in place or
+ * not, on one instruction set. Sizes       Negative sizes, overflowing products, NULL data with
+ * elements and ld below the width are BNORM_E_ARGUMENT. Zero columns: success, nothing done.
+ * Zero rows: stated.
+ */
+#ifndef BNORM_H
+#define BNORM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define BNORM_API __attribute__((visibility("default")))
+#else
+#define BNORM_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define BNORM_VERSION "0.1.0"
+
+/* The version of the library in use, as "major.minor.patch". */
+BNORM_API const char *bnorm_version(void);
+
+/* ------------------------------------------------------------------------------- status */
+
+/* name, text */
+#define BNORM_STATUS_LIST(X)                                                                   \
+    X(BNORM_OK, "success")                                                                     \
+    X(BNORM_E_ARGUMENT, "an argument is invalid")                                              \
+    X(BNORM_E_MEMORY, "out of memory")                                                         \
+    X(BNORM_E_DOMAIN, "too few observations: n - ddof must be positive")                       \
+    X(BNORM_E_NONFINITE, "a value is not finite")                                              \
+    X(BNORM_E_IO, "a file could not be read or written")                                       \
+    X(BNORM_E_FORMAT, "a file does not have the expected format")                              \
+    X(BNORM_E_DATA, "the data do not fit the request")                                         \
+    X(BNORM_E_FORMULA, "the formula is invalid")                                               \
+    X(BNORM_E_INTERRUPTED, "interrupted by the caller")                                        \
+    X(BNORM_E_USER, "a function of the caller failed")                                         \
+    X(BNORM_E_CHECK, "a gradient differs from its difference quotient")
+
+typedef enum bnorm_status {
+#define BNORM_STATUS_ENUM(name, text) name,
+    BNORM_STATUS_LIST(BNORM_STATUS_ENUM)
+#undef BNORM_STATUS_ENUM
+} bnorm_status;
+
+/* The text of a status; "unknown status" for any other number. Never NULL. */
+BNORM_API const char *bnorm_status_text(bnorm_status status);
+
+/* ------------------------------------------------------------------------------ context */
+
+typedef struct bnorm_ctx bnorm_ctx;
+
+/* How a context is made. Set by bnorm_ctx_defaults, then changed by the caller. */
+typedef struct bnorm_ctx_options {
+    size_t struct_size; /* sizeof(bnorm_ctx_options), set by bnorm_ctx_defaults */
+    int threads;        /* >= 1; 0: as many as the processors in use. Default 1 */
+    /* Memory: NULL means malloc and free. `allocate` may return NULL. */
+    void *(*allocate)(void *user, size_t bytes);
+    void (*release)(void *user, void *block);
+    void *memory_user;
+    /* Adds `values` over all cooperating processes, in place, the same bits everywhere; returns
+     * 0, or anything else to fail with BNORM_E_USER. When set, bnorm_moments, bnorm_forward and
+     * bnorm_backward take their rows as one share of a larger matrix and give the statistics,
+     * dgamma and dbeta of the whole. NULL: this process is alone. */
+    int (*reduce)(void *user, double *values, ptrdiff_t count);
+    void *reduce_user;
+} bnorm_ctx_options;
+
+BNORM_API void bnorm_ctx_defaults(bnorm_ctx_options *options);
+
+/* Makes a context; options may be NULL. *ctx is NULL on failure.
+ * Errors: ARGUMENT (ctx NULL, struct_size unknown, threads < 0, one of allocate/release alone),
+ * MEMORY. */
+BNORM_API bnorm_status bnorm_ctx_create(const bnorm_ctx_options *options, bnorm_ctx **ctx);
+
+/* Releases a context; NULL is accepted. */
+BNORM_API void bnorm_ctx_destroy(bnorm_ctx *ctx);
+
+/* The sentence that explains the last failure of a call with this context, "" if none. Owned by
+ * the context, valid until its next call. */
+BNORM_API const char *bnorm_ctx_message(const bnorm_ctx *ctx);
+
+/* The threads this context uses: 1 for NULL and in a child forked after threads were used. */
+BNORM_API int bnorm_ctx_threads(const bnorm_ctx *ctx);
+
+/* The instruction set of the kernels in use: "avx512", "avx2", "neon" or "scalar". The best
+ * that the processor has, unless the environment variable BNORM_ISA names a lesser one (an
+ * unknown or unsupported name is ignored). */
+BNORM_API const char *bnorm_isa(void);
+
+/* ------------------------------------------------------------------------------- random */
+
+/* Philox 4x32-10 (Salmon et al. 2011): number k of stream s is a function of (seed, s, k)
+ * alone, so any thread may make any part of a stream. uniform: numbers first .. first+count-1
+ * of the stream, in (0,1). normal: standard normal, likewise. */
+BNORM_API void bnorm_random_uniform(uint64_t seed, uint64_t stream, uint64_t first,
+                                    ptrdiff_t count, double *out);
+BNORM_API void bnorm_random_normal(uint64_t seed, uint64_t stream, uint64_t first,
+                                   ptrdiff_t count, double *out);
+
+/* A random permutation of 0 .. count-1, a function of (seed, stream, count). */
+BNORM_API void bnorm_random_permutation(uint64_t seed, uint64_t stream, ptrdiff_t count,
+                                        ptrdiff_t *out);
+
+/* ----------------------------------------------------------------------------- matrices */
+
+typedef enum bnorm_layout {
+    BNORM_ROW_MAJOR = 101,
+    BNORM_COL_MAJOR = 102
+} bnorm_layout; /* CBLAS's */
+
+typedef struct bnorm_mat_f64 {
+    double *data; /* inputs are never written */
+    ptrdiff_t rows, cols, ld;
+    bnorm_layout layout;
+} bnorm_mat_f64;
+
+typedef struct bnorm_mat_f32 {
+    float *data;
+    ptrdiff_t rows, cols, ld;
+    bnorm_layout layout;
+} bnorm_mat_f32;
+
+/* Views of contiguous data. The data of a view used as an input only may be const. */
+static inline bnorm_mat_f64 bnorm_view_f64(const double *data, ptrdiff_t rows, ptrdiff_t cols,
+                                           bnorm_layout layout)
+{
+    bnorm_mat_f64 m = {(double *)data, rows, cols, layout == BNORM_ROW_MAJOR ? cols : rows,
+                       layout};
+    return m;
+}
+static inline bnorm_mat_f32 bnorm_view_f32(const float *data, ptrdiff_t rows, ptrdiff_t cols,
+                                           bnorm_layout layout)
+{
+    bnorm_mat_f32 m = {(float *)data, rows, cols, layout == BNORM_ROW_MAJOR ? cols : rows,
+                       layout};
+    return m;
+}
+
+/* How a variance becomes a scale: v = M2/(n - ddof), rstd = 1/sqrt(v + eps). ddof 0 is the
+ * habit of deep learning, 1 that of R's scale(). eps >= 0, in the squared unit of the column; 0
+ * is legal. */
+typedef struct bnorm_rule {
+    double eps;
+    double ddof;
+} bnorm_rule;
+
+/* Moments of each column: n = sum(omega), mean = sum(omega x)/n, m2 = sum(omega (x - mean)^2).
+ * x: rows x cols. weights: rows, finite and >= 0, or NULL. n: one. mean, m2: cols.
+ * Zero rows, or weights that are all zero, give n = 0, mean = 0, m2 = 0 (the neutral element of
+ * bnorm_moments_merge).
+ * Errors: ARGUMENT (also a weight that is negative or not finite). */
+BNORM_API bnorm_status bnorm_moments_f64(bnorm_ctx *ctx, bnorm_mat_f64 x, const double *weights,
+                                         double *n, double *mean, double *m2);
+BNORM_API bnorm_status bnorm_moments_f32(bnorm_ctx *ctx, bnorm_mat_f32 x, const double *weights,
+                                         double *n, double *mean, double *m2);
+
+/* Merges the moments of batch b into those of batch a (maths.md section 5; Chan, Golub and
+ * LeVeque 1983): exact pooling, for data larger than memory and across processes. n, mean, m2:
+ * those of a, replaced by those of the union. cols: length of the vectors. Errors: ARGUMENT (n
+ * or n_b negative or not finite). */
+BNORM_API bnorm_status bnorm_moments_merge(bnorm_ctx *ctx, ptrdiff_t cols, double *n,
+                                           double *mean, double *m2, double n_b,
+                                           const double *mean_b, const double *m2_b);
+
+/* Training forward: y = gamma (x - mu) rstd + beta per column, and the statistics that backward
+ * needs. x, y: rows x cols, in place allowed. weights: rows or NULL. gamma, beta: cols or NULL.
+ * mean, rstd: cols, outputs. Zero rows is DOMAIN. Running statistics are a separate call:
+ * bnorm_running_update. Errors: ARGUMENT (also eps or ddof negative or not finite), DOMAIN (n -
+ * ddof <= 0), MEMORY. */
+BNORM_API bnorm_status bnorm_forward_f64(bnorm_ctx *ctx, bnorm_mat_f64 x, const double *weights,
+                                         const double *gamma, const double *beta,
+                                         bnorm_rule rule, bnorm_mat_f64 y, double *mean,
+                                         double *rstd);
+BNORM_API bnorm_status bnorm_forward_f32(bnorm_ctx *ctx, bnorm_mat_f32 x, const double *weights,
+                                         const float *gamma, const float *beta, bnorm_rule rule,
+                                         bnorm_mat_f32 y, double *mean, double *rstd);
+
+/* Inference: y = gamma (x - mean)/sqrt(var + eps) + beta with given statistics; each row alone.
+ * x, y: rows x cols, in place allowed, zero rows are a no-op. gamma, beta: cols or NULL. mean,
+ * var: cols, var >= 0. Errors: ARGUMENT (also eps negative or not finite, a negative var),
+ * MEMORY. */
+BNORM_API bnorm_status bnorm_infer_f64(bnorm_ctx *ctx, bnorm_mat_f64 x, const double *gamma,
+                                       const double *beta, const double *mean,
+                                       const double *var, double eps, bnorm_mat_f64 y);
+BNORM_API bnorm_status bnorm_infer_f32(bnorm_ctx *ctx, bnorm_mat_f32 x, const float *gamma,
+                                       const float *beta, const double *mean, const double *var,
+                                       double eps, bnorm_mat_f32 y);
+
+/* Backward: with W = dy,
+ *   (B1) dbeta = 1'W   (B2) dgamma = diag(zhat'W)
+ *   (B3) dx = (gamma rstd) [ w - (omega/n) dbeta - (omega zhat) dgamma/M ]   per column.
+ * x: rows x cols as given to bnorm_forward; mean, rstd as it returned them; same weights and
+ * rule. dx: rows x cols, may be dy (in place) or x, or absent (data NULL). dgamma, dbeta: cols,
+ * or NULL; they come also when gamma or beta was NULL. Errors: ARGUMENT, DOMAIN, MEMORY. */
+BNORM_API bnorm_status bnorm_backward_f64(bnorm_ctx *ctx, bnorm_mat_f64 x, bnorm_mat_f64 dy,
+                                          const double *weights, const double *gamma,
+                                          const double *mean, const double *rstd,
+                                          bnorm_rule rule, bnorm_mat_f64 dx, double *dgamma,
+                                          double *dbeta);
+BNORM_API bnorm_status bnorm_backward_f32(bnorm_ctx *ctx, bnorm_mat_f32 x, bnorm_mat_f32 dy,
+                                          const double *weights, const float *gamma,
+                                          const double *mean, const double *rstd,
+                                          bnorm_rule rule, bnorm_mat_f32 dx, float *dgamma,
+                                          float *dbeta);
+
+/* Folding (maths.md section 5): the linear map that a dense layer followed by inference is:
+ * g1_out = g1 diag(gamma/sigma), bias_out = beta + (bias - mean) gamma/sigma, sigma = sqrt(var
+ * + eps). g1: inputs x cols; g1_out likewise, in place allowed. bias: cols or NULL (then 0),
+ * may be bias_out. gamma, beta: cols or NULL. mean, var: cols. bias_out: cols. Errors: as
+ * bnorm_infer. */
+BNORM_API bnorm_status bnorm_fold_f64(bnorm_ctx *ctx, bnorm_mat_f64 g1, const double *bias,
+                                      const double *gamma, const double *beta,
+                                      const double *mean, const double *var, double eps,
+                                      bnorm_mat_f64 g1_out, double *bias_out);
+BNORM_API bnorm_status bnorm_fold_f32(bnorm_ctx *ctx, bnorm_mat_f32 g1, const float *bias,
+                                      const float *gamma, const float *beta, const double *mean,
+                                      const double *var, double eps, bnorm_mat_f32 g1_out,
+                                      float *bias_out);
+
+/* Layer normalisation (Ba, Kiros and Hinton 2016): each row is normalised over its columns with
+ * divisor cols, y = gamma (x - mean_i) rstd_i + beta. gamma, beta: cols or NULL; mean, rstd:
+ * rows. In place allowed: y may be x. Zero rows are a no-op; zero columns give mean 0, rstd 0.
+ * backward: dbeta = 1'W, dgamma = diag(xhat'W), and per row, with u = gamma w,
+ *   dx = rstd [ u - mean(u) - xhat mean(xhat u) ].
+ * dx may be dy or x or absent (data NULL); dgamma, dbeta: cols or NULL.
+ * Errors: ARGUMENT, MEMORY. */
+BNORM_API bnorm_status bnorm_layernorm_forward_f64(bnorm_ctx *ctx, bnorm_mat_f64 x,
+                                                   const double *gamma, const double *beta,
+                                                   double eps, bnorm_mat_f64 y, double *mean,
+                                                   double *rstd);
+BNORM_API bnorm_status bnorm_layernorm_forward_f32(bnorm_ctx *ctx, bnorm_mat_f32 x,
+                                                   const float *gamma, const float *beta,
+                                                   double eps, bnorm_mat_f32 y, double *mean,
+                                                   double *rstd);
+BNORM_API bnorm_status bnorm_layernorm_backward_f64(bnorm_ctx *ctx, bnorm_mat_f64 x,
+                                                    bnorm_mat_f64 dy, const double *gamma,
+                                                    const double *mean, const double *rstd,
+                                                    bnorm_mat_f64 dx, double *dgamma,
+                                                    double *dbeta);
+BNORM_API bnorm_status bnorm_layernorm_backward_f32(bnorm_ctx *ctx, bnorm_mat_f32 x,
+                                                    bnorm_mat_f32 dy, const float *gamma,
+                                                    const double *mean, const double *rstd,
+                                                    bnorm_mat_f32 dx, float *dgamma,
+                                                    float *dbeta);
+
+/* --------------------------------------------------------------------- running statistics */
+
+typedef enum bnorm_running_kind {
+    BNORM_RUNNING_EXPONENTIAL, /* s += update (batch - s) */
+    BNORM_RUNNING_AVERAGE, /* equal-weight mean of the batches' means and variances (the paper)
+                            */
+    BNORM_RUNNING_MERGE    /* exact pooling: the moments of all rows seen */
+} bnorm_running_kind;
+
+/* Running statistics of `cols` columns; the arrays are the caller's, zero- or otherwise
+ * initialised (PyTorch starts at mean 0, var 1). The variance of a batch that enters is m2/(n -
+ * ddof): ddof 0 is biased (Keras, ONNX, cs231n), 1 unbiased (the paper, PyTorch). We never call
+ * `update` momentum. */
+typedef struct bnorm_running {
+    bnorm_running_kind kind;
+    double update; /* EXPONENTIAL: weight of the new batch, in (0, 1] */
+    double ddof;
+    double count; /* AVERAGE: batches seen; MERGE: n so far. Start at 0 */
+    ptrdiff_t cols;
+    double *mean, *var; /* cols each */
+    double *m2;         /* cols, MERGE only, start at 0; else NULL */
+} bnorm_running;
+
+/* Takes one batch with moments (n, mean, m2) into the running statistics.
+ * MERGE leaves var untouched while the pooled n - ddof is not positive.
+ * Errors: ARGUMENT (kind, update, NULL), DOMAIN (batch n - ddof <= 0; not for MERGE), NONFINITE
+ * (the batch has a mean or m2 that is not finite: the message names the column). Nothing
+ * changes then. */
+BNORM_API bnorm_status bnorm_running_update(bnorm_ctx *ctx, bnorm_running *running, double n,
+                                            const double *mean, const double *m2);
+
+/* ------------------------------------------------------------------- activations and losses */
+
+/* An activation v = a(b), applied element by element. The caller may define their own. */
+typedef struct bnorm_activation {
+    const char *name; /* unique; kept by reference in networks, copied in model files */
+    /* v[i] = a(b[i]); v may be b. */
+    void (*value)(void *user, ptrdiff_t count, const double *b, double *v);
+    /* db[i] = dv[i] a'(b[i]); db may be dv or b. */
+    void (*gradient)(void *user, ptrdiff_t count, const double *b, const double *dv,
+                     double *db);
+    double gain; /* variance of the starting weights before it is gain/inputs; 0: Glorot's
+                    2/(in+out) */
+    void *user;
+} bnorm_activation;
+
+/* The built-in activations: "identity", "relu", "leaky_relu" (slope 0.01), "tanh", "logistic",
+ * "softplus", "gelu" (exact, with erf). NULL for an unknown name. */
+BNORM_API const bnorm_activation *bnorm_activation_find(const char *name);
+
+/* A loss R = sum_i omega_i l(score_i, target_i) / sum_i omega_i over rows. The caller may
+ * define their own. `scores` are the network's outputs of one row, `targets` that row's
+ * observed values. */
+typedef struct bnorm_loss {
+    const char *name;
+    ptrdiff_t targets; /* columns of the target matrix; 0: as many as scores */
+    /* 0 when the target row is legal for that many scores, else non-zero. NULL: anything
+     * finite. */
+    int (*legal)(void *user, ptrdiff_t scores, const double *target);
+    double (*value)(void *user, ptrdiff_t scores, const double *score, const double *target);
+    /* d[k] = dl/dscore_k; d may be score. */
+    void (*gradient)(void *user, ptrdiff_t scores, const double *score, const double *target,
+                     double *d);
+    /* The mean response: probabilities from scores; mean may be score. NULL: the scores
+     * themselves. */
+    void (*response)(void *user, ptrdiff_t scores, const double *score, double *mean);
+    void *user;
+} bnorm_loss;
+
+/* The built-in losses. "squared": l = sum_k (target_k - score_k)^2. "logistic": one target in
+ * [0,1] per score, l = -t log p - (1-t) log(1-p), p = 1/(1+exp(-score)). "softmax": one target,
+ * the class 0..scores-1, l = -log softmax(score)_target. NULL for an unknown name. */
+BNORM_API const bnorm_loss *bnorm_loss_find(const char *name);
+
+/* ----------------------------------------------------------------------------- networks */
+
+/* A network is a chain of layers from `inputs` columns to its outputs, computed in double. Data
+ * are row-major inside; a column-major x or y is copied. Parameters lie in one vector, block
+ * after block. */
+typedef struct bnorm_net bnorm_net;
+
+/* What a layer's functions are told about the pass. */
+typedef struct bnorm_pass {
+    int training;          /* 1: forward before a backward; 0: inference */
+    ptrdiff_t first_row;   /* number, within the batch, of the first row given */
+    uint64_t seed, step;   /* for random layers: the same mask in forward and backward */
+    const double *weights; /* observation weights of the rows given, or NULL */
+    bnorm_ctx *ctx;
+} bnorm_pass;
+
+/* One parameter block of a layer. */
+typedef struct bnorm_block_shape {
+    char name[16]; /* "G", "bias", "gamma", ...; the network appends the layer's number */
+    ptrdiff_t rows, cols;
+    double
+        penalty_factor; /* 1: takes the penalty by default; 0: does not (bias, gamma, beta) */
+} bnorm_block_shape;
+
+#define BNORM_LAYER_BLOCKS 4 /* at most so many blocks a layer */
+
+/* A layer of the caller's own. All matrices are row-major with ld = cols. Functions return 0,
+ * or anything else to fail with BNORM_E_USER. `params` are the layer's parameters, block after
+ * block. */
+typedef struct bnorm_layer {
+    size_t struct_size; /* sizeof(bnorm_layer) */
+    const char *name;
+    void *user;
+    /* Columns of the output for that many inputs; < 1 refuses. NULL: as many. */
+    ptrdiff_t (*width)(void *user, ptrdiff_t inputs);
+    /* Fills up to BNORM_LAYER_BLOCKS shapes, returns their number. NULL: no parameters. */
+    int (*blocks)(void *user, ptrdiff_t inputs, bnorm_block_shape *blocks);
+    /* Draws the starting values from (seed, stream). NULL: zeros. */
+    void (*start)(void *user, ptrdiff_t inputs, uint64_t seed, uint64_t stream, double *params);
+    /* y = f(x), row by row or over the batch. In inference rows must not influence one another.
+     */
+    int (*forward)(void *user, const bnorm_pass *pass, const double *params, bnorm_mat_f64 x,
+                   bnorm_mat_f64 y);
+    /* From dy: dparams (added to what is there) and, unless dx.data is NULL, dx. x and y are as
+     * in forward. dx may share x's memory: finish with a row of x before writing that row of
+     * dx. */
+    int (*backward)(void *user, const bnorm_pass *pass, const double *params, bnorm_mat_f64 x,
+                    bnorm_mat_f64 y, bnorm_mat_f64 dy, double *dparams, bnorm_mat_f64 dx);
+} bnorm_layer;
+
+/* Starts a network of `inputs` columns (>= 1). *net is NULL on failure. */
+BNORM_API bnorm_status bnorm_net_create(bnorm_ctx *ctx, ptrdiff_t inputs, bnorm_net **net);
+BNORM_API void bnorm_net_destroy(bnorm_net *net); /* accepts NULL */
+
+/* Append a layer. dense: Z = X G + 1 bias', the bias omitted when a batchnorm follows.
+ * batchnorm: forward by the rule in training, by the inference statistics in inference.
+ * dropout: inverted; each value is kept with probability 1 - rate and divided by it, in
+ * training only; 0 <= rate < 1. The structs are copied; what their pointers point at must
+ * outlive the network. Errors: ARGUMENT (units < 1, a rule or rate out of range, network
+ * already started), MEMORY. */
+BNORM_API bnorm_status bnorm_net_dense(bnorm_ctx *ctx, bnorm_net *net, ptrdiff_t units);
+BNORM_API bnorm_status bnorm_net_batchnorm(bnorm_ctx *ctx, bnorm_net *net, bnorm_rule rule);
+BNORM_API bnorm_status bnorm_net_activation(bnorm_ctx *ctx, bnorm_net *net,
+                                            const bnorm_activation *activation);
+BNORM_API bnorm_status bnorm_net_dropout(bnorm_ctx *ctx, bnorm_net *net, double rate);
+BNORM_API bnorm_status bnorm_net_layer(bnorm_ctx *ctx, bnorm_net *net,
+                                       const bnorm_layer *layer);
+
+/* Lays out the parameters and draws their starts: weights normal with variance gain/inputs (He
+ * et al. 2015) or 2/(inputs + units) (Glorot and Bengio 2010) as the next activation says;
+ * gamma 1, beta and bias 0; inference statistics mean 0, var 1. May be called again to draw
+ * anew. Errors: ARGUMENT (no layer), MEMORY. */
+BNORM_API bnorm_status bnorm_net_start(bnorm_ctx *ctx, bnorm_net *net, uint64_t seed);
+
+BNORM_API ptrdiff_t bnorm_net_inputs(const bnorm_net *net);
+BNORM_API ptrdiff_t bnorm_net_outputs(const bnorm_net *net);
+
+/* The parameter vector of a started network (length *count), for reading and writing; owned by
+ * it. */
+BNORM_API double *bnorm_net_parameters(bnorm_net *net, ptrdiff_t *count);
+
+/* One block of the parameters. Names: "G1", "bias1", "gamma1", "beta1", "G2", ...: the number
+ * counts the dense layers; blocks of the caller's layers are "<layer>.<block><number of the
+ * layer>". */
+typedef struct bnorm_block {
+    char name[64];
+    ptrdiff_t rows, cols; /* values are row-major */
+    ptrdiff_t offset;     /* of the first value in the parameter vector */
+    double penalty;       /* lambda: the objective is R + sum over blocks of lambda |block|^2 */
+} bnorm_block;
+
+BNORM_API ptrdiff_t bnorm_net_block_count(const bnorm_net *net);
+BNORM_API bnorm_status bnorm_net_block(bnorm_ctx *ctx, const bnorm_net *net, ptrdiff_t k,
+                                       bnorm_block *block);
+/* Penalties: one block by name, or (name NULL) every block whose layer asks for it: the
+ * weights, not biases, gamma or beta. lambda >= 0. Errors: ARGUMENT (no such block). */
+BNORM_API bnorm_status bnorm_net_set_penalty(bnorm_ctx *ctx, bnorm_net *net, const char *name,
+                                             double lambda);
+
+typedef enum bnorm_layer_kind {
+    BNORM_LAYER_DENSE,
+    BNORM_LAYER_BATCHNORM,
+    BNORM_LAYER_ACTIVATION,
+    BNORM_LAYER_DROPOUT,
+    BNORM_LAYER_USER
+} bnorm_layer_kind;
+
+/* One layer, described. mean and var: the inference statistics of a batchnorm layer (cols each,
+ * to be read or written by the caller; mean, var >= 0), NULL for others. */
+typedef struct bnorm_layer_info {
+    bnorm_layer_kind kind;
+    const char
+        *name; /* "dense", "batchnorm", the activation's name, "dropout", the layer's name */
+    ptrdiff_t inputs, outputs;
+    int bias;        /* dense: has a bias */
+    bnorm_rule rule; /* batchnorm */
+    double rate;     /* dropout */
+    double *mean, *var;
+} bnorm_layer_info;
+
+BNORM_API ptrdiff_t bnorm_net_layer_count(const bnorm_net *net);
+BNORM_API bnorm_status bnorm_net_layer_info(bnorm_ctx *ctx, const bnorm_net *net, ptrdiff_t k,
+                                            bnorm_layer_info *info);
+
+/* Training pass over one batch: *value = R (without penalties) and, unless gradient is NULL,
+ * dR/dparams (parameter vector's length, overwritten). x: rows x inputs, y: rows x targets,
+ * weights: rows or NULL (they weigh the loss and the statistics of normalisation, so that an
+ * integer weight is that many copies of the row). seed, step: for dropout. Keeps nothing of
+ * size rows x cols but pre-activations and activations; works in memory that the network keeps
+ * between calls. Errors: ARGUMENT, DOMAIN (too few rows for the rule), DATA (an illegal target;
+ * the row is named), MEMORY, USER. */
+BNORM_API bnorm_status bnorm_net_gradient(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x,
+                                          bnorm_mat_f64 y, const double *weights,
+                                          const bnorm_loss *loss, uint64_t seed, uint64_t step,
+                                          double *value, double *gradient);
+
+/* Inference: scores (rows x outputs, either layout) of each row alone: the bits of a row's
+ * scores do not depend on the other rows nor on their number. Errors: ARGUMENT, MEMORY, USER.
+ */
+BNORM_API bnorm_status bnorm_net_predict(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x,
+                                         bnorm_mat_f64 scores);
+
+/* R in inference (with the inference statistics), weights or NULL. */
+BNORM_API bnorm_status bnorm_net_loss(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x,
+                                      bnorm_mat_f64 y, const double *weights,
+                                      const bnorm_loss *loss, double *value);
+
+/* Sets the inference statistics of every batchnorm layer to the exact moments over x (variance
+ * by the layer's ddof), layer after layer in blocks of rows: memory does not grow with the
+ * rows. */
+BNORM_API bnorm_status bnorm_net_population(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x,
+                                            const double *weights);
+
+/* ------------------------------------------------------------------------ gradient check */
+
+typedef struct bnorm_check_block {
+    char name[64];       /* the block, as in bnorm_block */
+    ptrdiff_t row, col;  /* its worst entry */
+    double analytic;     /* gradient by bnorm_net_gradient */
+    double numeric;      /* by central differences */
+    double error, bound; /* |analytic - numeric|, and what rounding and truncation explain */
+    int ok; /* error <= bound in every entry; row, col: where error/bound is largest */
+} bnorm_check_block;
+
+/* Compares every entry of every block (at most `entries` of each, drawn by seed; 0: all) with
+ * central differences of R + sum(U * scores)/rows, where U is random: the upstream gradient is
+ * never constant, and not zero at a minimum. report: bnorm_net_block_count entries. Dropout
+ * uses one fixed mask. Errors: CHECK (a block is not ok; report is complete), as
+ * bnorm_net_gradient. */
+BNORM_API bnorm_status bnorm_net_check(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x,
+                                       bnorm_mat_f64 y, const double *weights,
+                                       const bnorm_loss *loss, uint64_t seed, ptrdiff_t entries,
+                                       bnorm_check_block *report);
+
+/* ------------------------------------------------------------------------------ training */
+
+typedef enum bnorm_optimizer {
+    BNORM_OPTIMIZER_AUTO, /* L-BFGS when rows * inputs <= 2,000,000, else Adam */
+    BNORM_OPTIMIZER_LBFGS,
+    BNORM_OPTIMIZER_SGD,
+    BNORM_OPTIMIZER_RMSPROP,
+    BNORM_OPTIMIZER_ADAM
+} bnorm_optimizer;
+
+/* What the progress function is told after each epoch (L-BFGS: each iteration). */
+typedef struct bnorm_progress {
+    ptrdiff_t epoch, epochs; /* done so far, at most */
+    double loss; /* objective R + penalties: over the epoch's batches, or the full batch */
+    double validation; /* R on the validation rows; NaN without */
+    double seconds;    /* since the start of the fit */
+} bnorm_progress;
+
+typedef struct bnorm_fit_options {
+    size_t struct_size;
+    bnorm_optimizer optimizer; /* AUTO */
+    ptrdiff_t epochs;          /* 0: 500 for L-BFGS, 100 for the others */
+    ptrdiff_t batch; /* rows a batch, about; 0: 64. Sizes differ by at most 1, never below 2 */
+    double rate;     /* learning rate; 0: 0.01 sgd, 0.001 rmsprop and adam */
+    double momentum; /* sgd: 0.9 */
+    int nesterov;    /* sgd: 1 */
+    double decay;    /* rmsprop: 0.99 */
+    double beta1, beta2; /* adam: 0.9, 0.999 */
+    double weight_decay; /* adam: decoupled (AdamW), on penalised-by-default blocks; 0 */
+    double tolerance;    /* L-BFGS stops when |g| <= tolerance max(1, |params|); 1e-6 */
+    ptrdiff_t memory;    /* L-BFGS pairs: 10 */
+    ptrdiff_t patience;  /* epochs without a better validation loss before stopping; 20 */
+    int running;         /* 0: inference statistics by an exact population pass. 1: running,
+                            exponential with weight `update`, variance by `running_ddof` */
+    double update;       /* 0.1 */
+    double running_ddof; /* 1 */
+    uint64_t seed;       /* order of rows and dropout; 1 */
+    /* Called after each epoch; returning non-zero stops the fit with INTERRUPTED. */
+    int (*progress)(void *user, const bnorm_progress *progress);
+    void *progress_user;
+    /* Called often (each batch, each evaluation); non-zero stops likewise. NULL: never. */
+    int (*interrupted)(void *user);
+    void *interrupted_user;
+} bnorm_fit_options;
+
+BNORM_API void bnorm_fit_defaults(bnorm_fit_options *options);
+
+typedef struct bnorm_fit_report {
+    bnorm_optimizer optimizer; /* the one used */
+    ptrdiff_t epochs;          /* done */
+    ptrdiff_t best_epoch;      /* the one whose parameters were kept */
+    double loss;               /* R on the training rows in inference, at the parameters kept */
+    double validation;         /* likewise on the validation rows; NaN without */
+    int converged;             /* L-BFGS: tolerance reached */
+    double seconds;
+} bnorm_fit_report;
+
+/* Fits a started network in place, from its present parameters. x, y, weights: training rows.
+ * x_valid, y_valid, weights_valid: validation rows, x_valid.rows 0 for none; with them the best
+ * parameters by validation loss are restored (otherwise the best objective for L-BFGS, the last
+ * for the others). The same bits for any number of threads. On INTERRUPTED the network holds
+ * the best so far with its inference statistics, and the report is filled. Errors: ARGUMENT,
+ * DOMAIN, DATA, NONFINITE (the objective is not finite at the start or diverged: the message
+ * says where and what to do; the best parameters so far are restored), INTERRUPTED, MEMORY,
+ * USER. */
+BNORM_API bnorm_status bnorm_fit(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x,
+                                 bnorm_mat_f64 y, const double *weights, bnorm_mat_f64 x_valid,
+                                 bnorm_mat_f64 y_valid, const double *weights_valid,
+                                 const bnorm_loss *loss, const bnorm_fit_options *options,
+                                 bnorm_fit_report *report);
+
+/* -------------------------------------------------------------------------------- tables */
+
+/* A table of named columns of equal length, for formulas. Copies what it is given. */
+typedef struct bnorm_table bnorm_table;
+
+BNORM_API bnorm_status bnorm_table_create(bnorm_ctx *ctx, ptrdiff_t rows, bnorm_table **table);
+BNORM_API void bnorm_table_destroy(bnorm_table *table); /* accepts NULL */
+
+/* Where the table comes from, for messages: "produc.csv", and the line of each row (rows
+ * numbers, or NULL: messages count rows from 1 then). */
+BNORM_API bnorm_status bnorm_table_source(bnorm_ctx *ctx, bnorm_table *table, const char *name,
+                                          const ptrdiff_t *lines);
+
+/* Adds a column. numbers: NaN is a missing value; infinite is an error when used. text: NULL,
+ * "" and "NA" are missing; the column is numeric when more than half of the other cells are
+ * numbers (decimal point, optional exponent, no locale), else its distinct values are levels. A
+ * cell of a numeric column that is no number is reported when the column is used as one.
+ * Errors: ARGUMENT (name empty or there already), MEMORY. */
+BNORM_API bnorm_status bnorm_table_numbers(bnorm_ctx *ctx, bnorm_table *table, const char *name,
+                                           const double *values);
+BNORM_API bnorm_status bnorm_table_text(bnorm_ctx *ctx, bnorm_table *table, const char *name,
+                                        const char *const *cells);
+
+BNORM_API ptrdiff_t bnorm_table_rows(const bnorm_table *table);
+BNORM_API ptrdiff_t bnorm_table_cols(const bnorm_table *table);
+BNORM_API const char *bnorm_table_name(const bnorm_table *table,
+                                       ptrdiff_t col); /* NULL outside */
+
+/* -------------------------------------------------------------------------------- frames */
+
+/* A frame is a formula with what it learned from a table: columns, factor levels, scaling. It
+ * turns raw tables into matrices.
+ *
+ *   target ~ term + term + ...     target: a column, a factor, or an expression such as log(y)
+ *   term: x                        numeric column, or one indicator per level but the first
+ *         log(x) exp sqrt abs      functions, nested at will
+ *         I(x^2 - 1)               arithmetic + - * / ^ with parentheses
+ *         factor(c)                the column's distinct values as levels, sorted
+ *         a:b  a*b                 interaction; a*b is a + b + a:b
+ *         .                        every column that the target does not use
+ *         - term                   removes a term; 0, 1 and -1 are ignored: networks have a
+ * bias
+ *
+ * A factor inside an interaction is coded as R's model.matrix does it: by indicators for all
+ * levels but the first where the term without the factor is in the formula too, for all levels
+ * otherwise. */
+typedef struct bnorm_frame bnorm_frame;
+
+typedef struct bnorm_frame_options {
+    size_t struct_size;
+    int na_error;      /* 0: rows with missing values are left out; 1: they are an error */
+    int drop_constant; /* 0: a constant input column is an error; 1: it is left out */
+    int factor_target; /* 1: the target's distinct values are classes even if it is numeric */
+} bnorm_frame_options;
+
+BNORM_API void bnorm_frame_defaults(bnorm_frame_options *options);
+
+/* Reads the formula and learns levels from the complete rows of the table. *frame is NULL on
+ * failure. Errors: FORMULA (the message points at the place), DATA (unknown column, cell that
+ * is not a number or not finite, fewer than 2 complete rows, constant column, missing value
+ * with na_error: the message names source, line, column and remedy), MEMORY. */
+BNORM_API bnorm_status bnorm_frame_create(bnorm_ctx *ctx, const char *formula,
+                                          const bnorm_table *table,
+                                          const bnorm_frame_options *options,
+                                          bnorm_frame **frame);
+BNORM_API void bnorm_frame_destroy(bnorm_frame *frame); /* accepts NULL */
+
+BNORM_API const char *bnorm_frame_formula(const bnorm_frame *frame);
+BNORM_API ptrdiff_t bnorm_frame_inputs(const bnorm_frame *frame);
+BNORM_API const char *bnorm_frame_input_name(const bnorm_frame *frame,
+                                             ptrdiff_t k);               /* or NULL */
+BNORM_API const char *bnorm_frame_target_name(const bnorm_frame *frame); /* "log(gsp)" */
+BNORM_API ptrdiff_t bnorm_frame_classes(const bnorm_frame *frame);       /* 0: numeric target */
+BNORM_API const char *bnorm_frame_class_name(const bnorm_frame *frame,
+                                             ptrdiff_t k); /* or NULL */
+BNORM_API ptrdiff_t
+bnorm_frame_dropped(const bnorm_frame *frame); /* constant inputs left out */
+BNORM_API const char *bnorm_frame_dropped_name(const bnorm_frame *frame, ptrdiff_t k);
+
+/* The complete rows of a table for this frame: row numbers, ascending, into rows (length
+ * bnorm_table_rows), their number into *count. with_target 0: only the inputs count.
+ * Errors: DATA (with na_error: the first missing value; a level unseen in training; ...). */
+BNORM_API bnorm_status bnorm_frame_rows(bnorm_ctx *ctx, const bnorm_frame *frame,
+                                        const bnorm_table *table, int with_target,
+                                        ptrdiff_t *rows, ptrdiff_t *count);
+
+/* The matrices of the given rows, scaled when the frame has a scaling. x: count x inputs; y:
+ * count x 1, or absent (data NULL): the target, a class target as 0, 1, ... Either layout.
+ * Errors: DATA, as above. */
+BNORM_API bnorm_status bnorm_frame_matrix(bnorm_ctx *ctx, const bnorm_frame *frame,
+                                          const bnorm_table *table, const ptrdiff_t *rows,
+                                          ptrdiff_t count, bnorm_mat_f64 x, bnorm_mat_f64 y);
+
+/* Learns the scaling (mean and standard deviation, ddof 1, of each input and of a numeric
+ * target when scale_target) from matrices that bnorm_frame_matrix gave unscaled. A column
+ * constant in them gets scale 1. y may be absent. */
+BNORM_API bnorm_status bnorm_frame_learn_scaling(bnorm_ctx *ctx, bnorm_frame *frame,
+                                                 bnorm_mat_f64 x, bnorm_mat_f64 y,
+                                                 int scale_target);
+
+/* The scaling: raw = center + scale * scaled. k = -1 is the target. 0 and 1 without scaling. */
+BNORM_API void bnorm_frame_scaling(const bnorm_frame *frame, ptrdiff_t k, double *center,
+                                   double *scale);
+
+/* -------------------------------------------------------------------------------- models */
+
+/* A model is a network with its frame, its loss and numbers about its training: what a file
+ * holds. */
+typedef struct bnorm_model bnorm_model;
+
+/* Makes a model; it takes ownership of net and frame (frame may be NULL) on success only. */
+BNORM_API bnorm_status bnorm_model_create(bnorm_ctx *ctx, bnorm_net *net, bnorm_frame *frame,
+                                          const bnorm_loss *loss, bnorm_model **model);
+BNORM_API void bnorm_model_destroy(bnorm_model *model); /* accepts NULL */
+
+BNORM_API bnorm_net *bnorm_model_net(bnorm_model *model);
+BNORM_API const bnorm_frame *bnorm_model_frame(const bnorm_model *model);
+BNORM_API const bnorm_loss *bnorm_model_loss(const bnorm_model *model);
+
+/* The training summary: named numbers and texts, in order of setting; a key set again is
+ * replaced. */
+BNORM_API bnorm_status bnorm_model_set_number(bnorm_ctx *ctx, bnorm_model *model,
+                                              const char *key, double value);
+BNORM_API bnorm_status bnorm_model_set_text(bnorm_ctx *ctx, bnorm_model *model, const char *key,
+                                            const char *value);
+BNORM_API ptrdiff_t bnorm_model_note_count(const bnorm_model *model);
+/* Entry k: its key (NULL outside); *text is NULL when the entry is a number. Either output may
+ * be NULL. */
+BNORM_API const char *bnorm_model_note(const bnorm_model *model, ptrdiff_t k, double *number,
+                                       const char **text);
+
+/* Layers, activations and losses of the caller's own, found by name when a model is loaded. */
+typedef struct bnorm_custom {
+    const bnorm_layer *const *layers; /* each list ends with NULL; a list may be NULL */
+    const bnorm_activation *const *activations;
+    const bnorm_loss *const *losses;
+} bnorm_custom;
+
+/* Writes a safetensors file: parameters and inference statistics as F64 tensors under their
+ * block names, everything else under __metadata__ ("bnorm" and further keys). Written to a
+ * temporary in the same folder, synced, then renamed: the old file or the new one, never less.
+ * Errors: IO, MEMORY. */
+BNORM_API bnorm_status bnorm_model_save(bnorm_ctx *ctx, bnorm_model *model, const char *path);
+
+/* Reads one. Sizes, types, offsets, overlaps, names and numbers are checked against the file
+ * before anything of their size is allocated. custom may be NULL. *model is NULL on failure.
+ * Errors: IO, FORMAT (the message says what is wrong), MEMORY. */
+BNORM_API bnorm_status bnorm_model_load(bnorm_ctx *ctx, const char *path,
+                                        const bnorm_custom *custom, bnorm_model **model);
+
+/* Predictions for the given rows of a raw table, in original units: mean: count x outputs, the
+ * response (probabilities for classes; the target's unit, as the formula transforms it,
+ * otherwise). */
+BNORM_API bnorm_status bnorm_model_predict(bnorm_ctx *ctx, bnorm_model *model,
+                                           const bnorm_table *table, const ptrdiff_t *rows,
+                                           ptrdiff_t count, bnorm_mat_f64 mean);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

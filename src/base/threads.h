@@ -1,0 +1,22 @@
+/* threads: the only place that spawns threads. Work is cut into tasks by its size alone, never
+ * by the number of threads, and tasks write to places of their own: so results do not depend on
+ * it. */
+#ifndef BNORM_BASE_THREADS_H
+#define BNORM_BASE_THREADS_H
+
+#include "bnorm.h"
+
+/* Runs task(argument, k) for k = 0 .. count-1, in any order, on the context's threads. Runs on
+ * the calling thread alone when count is 1, the context has one thread, or the caller is itself
+ * a task. */
+void bnorm_parallel(bnorm_ctx *ctx, ptrdiff_t count, void (*task)(void *argument, ptrdiff_t k),
+                    void *argument);
+
+/* Processors that this process may run on. */
+int bnorm_processors(void);
+
+/* From the first call on, children of fork() use one thread: the pool does not survive a fork.
+ */
+void bnorm_threads_guard_fork(void);
+
+#endif

@@ -1,0 +1,38 @@
+/* avx2: the kernels with four lanes of double. Called only where the processor has AVX2. */
+#include "kernel/kernel.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2")
+#endif
+
+#define ISA   avx2
+#define LANES 4
+typedef double vd __attribute__((vector_size(32)));
+
+/* Past the caches, to an address aligned to the vector. */
+static inline void stream_f64(double *to, vd v)
+{
+    _mm256_stream_pd(to, (__m256d)v);
+}
+static inline void stream_f32(float *to, vd v)
+{
+    _mm_stream_ps(to, _mm256_cvtpd_ps((__m256d)v));
+}
+#define STREAM_FENCE _mm_sfence
+
+#include "kernel/table.inc"
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif

@@ -1,0 +1,58 @@
+/* avx512: the kernels with eight lanes of double; parts of a vector are read and written under
+ * a mask. Called only where the processor has AVX-512 F and VL. */
+#include "kernel/kernel.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512vl"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512vl,prefer-vector-width=512")
+#endif
+
+#define ISA   avx512
+#define LANES 8
+typedef double vd __attribute__((vector_size(64)));
+
+static inline void stream_f64(double *to, vd v)
+{
+    _mm512_stream_pd(to, (__m512d)v);
+}
+static inline void stream_f32(float *to, vd v)
+{
+    _mm256_stream_ps(to, _mm512_cvtpd_ps((__m512d)v));
+}
+#define STREAM_FENCE _mm_sfence
+
+/* The first k lanes from memory, `fill` in the others. */
+static inline vd load_part_f64(const double *from, ptrdiff_t k, vd fill)
+{
+    return (vd)_mm512_mask_loadu_pd((__m512d)fill, (__mmask8)((1u << k) - 1), from);
+}
+static inline vd load_part_f32(const float *from, ptrdiff_t k, vd fill)
+{
+    __mmask8 mask = (__mmask8)((1u << k) - 1);
+    return (vd)_mm512_mask_cvtps_pd((__m512d)fill, mask, _mm256_maskz_loadu_ps(mask, from));
+}
+static inline void store_part_f64(double *to, ptrdiff_t k, vd v)
+{
+    _mm512_mask_storeu_pd(to, (__mmask8)((1u << k) - 1), (__m512d)v);
+}
+static inline void store_part_f32(float *to, ptrdiff_t k, vd v)
+{
+    _mm256_mask_storeu_ps(to, (__mmask8)((1u << k) - 1), _mm512_cvtpd_ps((__m512d)v));
+}
+#define MASKED_PARTS 1
+
+#include "kernel/table.inc"
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif

@@ -1,0 +1,98 @@
+/* kernel: the loops of batch normalisation as tables of functions, one table for each
+ * instruction set and precision. Kernels allocate nothing, keep nothing, cannot fail and know
+ * no threads. Data are read as double, computed in double and rounded once when stored; no
+ * product is contracted with a sum, so what a kernel does element by element (affine, slope)
+ * and column by column (row_sums, row_pair_sums) has the same bits on every instruction set. */
+#ifndef BNORM_KERNEL_KERNEL_H
+#define BNORM_KERNEL_KERNEL_H
+
+#include <stddef.h>
+
+/* A piece of a row-major matrix: entry (r, c) is data[r * ld + c]. */
+typedef struct bnorm_tile {
+    const void *data;
+    ptrdiff_t rows, cols, ld;
+} bnorm_tile;
+
+/* y = (x - mean) scale + shift: vectors of one number a column, or pointers to one number. */
+typedef struct bnorm_affine {
+    const double *mean, *scale, *shift;
+} bnorm_affine;
+
+/* (B3) as dx = scale [ w - omega (p + (x - mean) q) ], with scale = gamma rstd,
+ * p = dbeta/n and q = rstd dgamma/M. */
+typedef struct bnorm_slope {
+    const double *mean, *scale, *p, *q;
+} bnorm_slope;
+
+/* Weights may be NULL (all 1). Outputs may be the inputs. `stream` non-zero: the output will
+ * not be read soon, so it may bypass the caches. Sums are added to what the vectors hold. */
+typedef struct bnorm_kernels {
+    const char *isa;
+    size_t size; /* of an element */
+
+    /* pivot[c] = the mean of the first 8 (4, 2, 1) rows; of equal values exactly their value.
+     */
+    void (*row_pivot)(const bnorm_tile *x, double *pivot);
+    /* s1 += sum(omega d), s2 += sum(omega d^2), d = x - pivot. */
+    void (*row_sums)(const bnorm_tile *x, const double *weights, const double *pivot,
+                     double *s1, double *s2);
+    /* s1 += sum(w), s2 += sum(w (x - mean)): (B1) and (B2) before rstd. */
+    void (*row_pair_sums)(const bnorm_tile *x, const bnorm_tile *w, const double *mean,
+                          double *s1, double *s2);
+    void (*row_affine)(const bnorm_tile *x, const bnorm_affine *a, void *y, ptrdiff_t ld,
+                       int stream);
+    void (*row_slope)(const bnorm_tile *x, const bnorm_tile *w, const double *weights,
+                      const bnorm_slope *a, void *dx, ptrdiff_t ld, int stream);
+
+    /* The same for one contiguous line of `count` values of a column. */
+    double (*line_pivot)(ptrdiff_t count, const void *x);
+    void (*line_sums)(ptrdiff_t count, const void *x, const double *weights, double pivot,
+                      double sums[2]);
+    void (*line_pair_sums)(ptrdiff_t count, const void *x, const void *w, double mean,
+                           double sums[2]);
+    void (*line_affine)(ptrdiff_t count, const void *x, const bnorm_affine *a, void *y,
+                        int stream);
+    void (*line_slope)(ptrdiff_t count, const void *x, const void *w, const double *weights,
+                       const bnorm_slope *a, void *dx, int stream);
+
+    /* Layer normalisation of one contiguous row: y = ((x - mean) rstd) gamma + beta. */
+    void (*layer_affine)(ptrdiff_t count, const void *x, double mean, double rstd,
+                         const double *gamma, const double *beta, void *y);
+    /* With u = gamma w: sums[0] += sum(u), sums[1] += sum(u (x - mean)). */
+    void (*layer_sums)(ptrdiff_t count, const void *x, const void *w, const double *gamma,
+                       double mean, double sums[2]);
+    /* dgamma += w (x - mean) rstd, dbeta += w. */
+    void (*layer_collect)(ptrdiff_t count, const void *x, const void *w, double mean,
+                          double rstd, double *dgamma, double *dbeta);
+    /* dx = rstd [ u - (p + (x - mean) q) ]. */
+    void (*layer_slope)(ptrdiff_t count, const void *x, const void *w, const double *gamma,
+                        double rstd, const bnorm_slope *a, void *dx);
+
+    void (*widen)(ptrdiff_t count, const void *from, double *to);
+    void (*narrow)(ptrdiff_t count, const double *from, void *to);
+    /* y(r, c) = x(r, c) scale[c] for tile x; y may be x. */
+    void (*row_scale)(const bnorm_tile *x, const double *scale, void *y, ptrdiff_t ld);
+    /* Between strided entries, (r, c) at r + c * ld, and a contiguous row-major tile. */
+    void (*gather)(ptrdiff_t rows, ptrdiff_t cols, const void *from, ptrdiff_t ld, void *tile);
+    void (*scatter)(ptrdiff_t rows, ptrdiff_t cols, const void *tile, void *to, ptrdiff_t ld);
+} bnorm_kernels;
+
+/* The tables in use: the best instruction set, or the lesser one that BNORM_ISA named when they
+ * were first asked for. */
+const bnorm_kernels *bnorm_kernels_f64(void);
+const bnorm_kernels *bnorm_kernels_f32(void);
+
+/* Instruction sets from the least (0: "scalar") on: the table for elements of `size` bytes,
+ * NULL when this build or processor does not have it. */
+enum { BNORM_ISA_COUNT = 4 };
+const bnorm_kernels *bnorm_kernels_at(int isa, size_t size);
+
+/* The level that a wish (BNORM_ISA, or NULL) leads to. */
+int bnorm_isa_choose(const char *wish);
+
+/* One pair a file; present where the compiler targets that processor family. */
+extern const bnorm_kernels bnorm_kernels_scalar[2], bnorm_kernels_avx2[2],
+    bnorm_kernels_avx512[2], bnorm_kernels_neon[2];
+
+#endif

@@ -1,0 +1,12 @@
+/* neon: the kernels with two lanes of double, part of every aarch64 processor. */
+#include "kernel/kernel.h"
+
+#if defined(__aarch64__)
+#include <stdint.h>
+#include <string.h>
+
+#define ISA   neon
+#define LANES 2
+typedef double vd __attribute__((vector_size(16)));
+#include "kernel/table.inc"
+#endif

@@ -1,0 +1,215 @@
+/* backward: (B1)-(B3). A column with v + eps = 0 has rstd 0, so its dx and dgamma are exactly
+ * 0. At eps > 0 a constant column has zhat = 0: dgamma is exactly 0, and (B3) leaves dx =
+ * (gamma rstd)(w - omega mean(w)), the true derivative: moving one entry of a constant column
+ * does move its output. */
+#include "matrix/moments.h"
+
+/* Block b has sum(w) at sums[2 b cols] and sum(w (x - mean)) cols further; once collected, the
+ * sums of all rows are in the place of block 0. */
+typedef struct backward_job {
+    const bnorm_view *x, *w, *dx; /* dx NULL: absent */
+    const double *weights, *mean, *rstd;
+    const void *gamma;
+    void *dgamma, *dbeta;
+    bnorm_rule rule;
+    bnorm_cut cut;
+    double *sums, *scale, *p, *q;
+    double n;
+    int stream;
+} backward_job;
+
+static void sums_tile(backward_job *job, ptrdiff_t b, ptrdiff_t s)
+{
+    bnorm_range r = bnorm_cut_block(&job->cut, b), c = bnorm_cut_strip(&job->cut, s);
+    const bnorm_kernels *k = job->x->k;
+    double *w_sum = job->sums + 2 * b * job->cut.cols, *wd_sum = w_sum + job->cut.cols;
+    for (ptrdiff_t j = c.begin; j < c.end; j++) w_sum[j] = wd_sum[j] = 0;
+    if (job->x->layout == BNORM_ROW_MAJOR) {
+        bnorm_tile x = bnorm_view_tile(job->x, r.begin, r.end, c.begin, c.end);
+        bnorm_tile w = bnorm_view_tile(job->w, r.begin, r.end, c.begin, c.end);
+        k->row_pair_sums(&x, &w, job->mean + c.begin, w_sum + c.begin, wd_sum + c.begin);
+        return;
+    }
+    for (ptrdiff_t j = c.begin; j < c.end; j++) {
+        double sums[2] = {0, 0};
+        k->line_pair_sums(r.end - r.begin, bnorm_view_at(job->x, r.begin, j),
+                          bnorm_view_at(job->w, r.begin, j), job->mean[j], sums);
+        w_sum[j] = sums[0];
+        wd_sum[j] = sums[1];
+    }
+}
+
+/* Adds the blocks of a range of columns in their order. */
+static void collect(backward_job *job, bnorm_range c)
+{
+    ptrdiff_t cols = job->cut.cols;
+    for (ptrdiff_t b = 1; b < job->cut.blocks; b++)
+        for (ptrdiff_t j = c.begin; j < c.end; j++) {
+            job->sums[j] += job->sums[2 * b * cols + j];
+            job->sums[cols + j] += job->sums[2 * b * cols + cols + j];
+        }
+}
+
+/* (B1), (B2), and the coefficients of (B3). */
+static void finish(backward_job *job, bnorm_range c)
+{
+    const bnorm_kernels *k = job->x->k;
+    ptrdiff_t count = c.end - c.begin, skip = c.begin * (ptrdiff_t)k->size;
+    double *dbeta = job->sums, *dgamma = job->sums + job->cut.cols;
+    double divisor = job->n - job->rule.ddof;
+    bnorm_widen(job->x, job->gamma, 1, c, job->scale + c.begin);
+    for (ptrdiff_t j = c.begin; j < c.end; j++) {
+        dgamma[j] *= job->rstd[j];
+        job->scale[j] *= job->rstd[j];
+        job->p[j] = dbeta[j] / job->n;
+        job->q[j] = job->rstd[j] * dgamma[j] / divisor;
+    }
+    if (job->dbeta) k->narrow(count, dbeta + c.begin, (char *)job->dbeta + skip);
+    if (job->dgamma) k->narrow(count, dgamma + c.begin, (char *)job->dgamma + skip);
+}
+
+static void slope_line(const backward_job *job, bnorm_range r, ptrdiff_t j)
+{
+    const double *weights = job->weights ? job->weights + r.begin : NULL;
+    bnorm_slope a = {job->mean + j, job->scale + j, job->p + j, job->q + j};
+    job->x->k->line_slope(r.end - r.begin, bnorm_view_at(job->x, r.begin, j),
+                          bnorm_view_at(job->w, r.begin, j), weights, &a,
+                          bnorm_view_at(job->dx, r.begin, j), job->stream);
+}
+
+static void slope_tile(const backward_job *job, ptrdiff_t b, ptrdiff_t s)
+{
+    bnorm_range r = bnorm_cut_block(&job->cut, b), c = bnorm_cut_strip(&job->cut, s);
+    if (job->x->layout == BNORM_COL_MAJOR) {
+        for (ptrdiff_t j = c.begin; j < c.end; j++) slope_line(job, r, j);
+        return;
+    }
+    const double *weights = job->weights ? job->weights + r.begin : NULL;
+    bnorm_slope a = {job->mean + c.begin, job->scale + c.begin, job->p + c.begin,
+                     job->q + c.begin};
+    bnorm_tile x = bnorm_view_tile(job->x, r.begin, r.end, c.begin, c.end);
+    bnorm_tile w = bnorm_view_tile(job->w, r.begin, r.end, c.begin, c.end);
+    job->x->k->row_slope(&x, &w, weights, &a, bnorm_view_at(job->dx, r.begin, c.begin),
+                         job->dx->ld, job->stream);
+}
+
+static void sums_task(void *argument, ptrdiff_t k)
+{
+    backward_job *job = argument;
+    sums_tile(job, k / job->cut.strips, k % job->cut.strips);
+}
+
+/* Last to first: what was read last is still in cache. */
+static void slope_task(void *argument, ptrdiff_t k)
+{
+    const backward_job *job = argument;
+    k = job->cut.blocks * job->cut.strips - 1 - k;
+    slope_tile(job, k / job->cut.strips, k % job->cut.strips);
+}
+
+static void strip_task(void *argument, ptrdiff_t s)
+{
+    backward_job *job = argument;
+    bnorm_range c = bnorm_cut_strip(&job->cut, s);
+    for (ptrdiff_t b = 0; b < job->cut.blocks; b++) sums_tile(job, b, s);
+    collect(job, c);
+    finish(job, c);
+    for (ptrdiff_t b = job->cut.blocks; job->dx && b-- > 0;) slope_tile(job, b, s);
+}
+
+/* values: n, then the sums of block 0. */
+static bnorm_status run(bnorm_ctx *ctx, backward_job *job, double *values)
+{
+    ptrdiff_t tiles = job->cut.blocks * job->cut.strips;
+    if (bnorm_cut_fused(&job->cut) && !bnorm_reduces(ctx)) {
+        BNORM_TRY(bnorm_check_divisor(ctx, job->n, job->rule.ddof));
+        bnorm_cut_spread(ctx, job->x, job->cut.strips, strip_task, job);
+        return BNORM_OK;
+    }
+    bnorm_cut_spread(ctx, job->x, tiles, sums_task, job);
+    collect(job, (bnorm_range){0, job->cut.cols});
+    values[0] = job->n;
+    BNORM_TRY(bnorm_reduce(ctx, values, 2 * job->cut.cols + 1));
+    job->n = values[0];
+    BNORM_TRY(bnorm_check_divisor(ctx, job->n, job->rule.ddof));
+    finish(job, (bnorm_range){0, job->cut.cols});
+    if (job->dx) bnorm_cut_spread(ctx, job->x, tiles, slope_task, job);
+    return BNORM_OK;
+}
+
+static bnorm_status check(bnorm_ctx *ctx, const backward_job *job)
+{
+    BNORM_TRY(bnorm_check_view(ctx, job->x, "x"));
+    BNORM_TRY(bnorm_check_like(ctx, job->w, "dy", job->x, "x"));
+    if (job->dx) {
+        BNORM_TRY(bnorm_check_like(ctx, job->dx, "dx", job->x, "x"));
+        BNORM_TRY(bnorm_check_like(ctx, job->dx, "dx", job->w, "dy"));
+    }
+    BNORM_TRY(bnorm_check_rule(ctx, job->rule));
+    BNORM_TRY(bnorm_check_weights(ctx, job->x->rows, job->weights));
+    if (job->x->cols == 0) return BNORM_OK;
+    BNORM_TRY(bnorm_check_pointer(ctx, job->mean, "mean"));
+    return bnorm_check_pointer(ctx, job->rstd, "rstd");
+}
+
+static bnorm_status backward(bnorm_ctx *ctx, backward_job job)
+{
+    if (!job.dx->data) job.dx = NULL;
+    BNORM_TRY(check(ctx, &job));
+    ptrdiff_t cols = job.x->cols;
+    if (cols == 0) return BNORM_OK;
+    job.cut = bnorm_cut_of(job.x);
+    job.n = bnorm_weight_total(&job.cut, job.weights);
+    job.stream = job.dx && job.dx->data != job.x->data && job.dx->data != job.w->data &&
+                 bnorm_view_streams(job.dx, 3);
+    bnorm_scratch scratch;
+    BNORM_TRY(bnorm_scratch_open(ctx, &scratch, 2 * job.cut.blocks + 3, cols, 1));
+    double *values = bnorm_scratch_take(&scratch, 1);
+    job.sums = bnorm_scratch_take(&scratch, 2 * job.cut.blocks * cols);
+    job.scale = bnorm_scratch_take(&scratch, cols);
+    job.p = bnorm_scratch_take(&scratch, cols);
+    job.q = bnorm_scratch_take(&scratch, cols);
+    bnorm_status status = run(ctx, &job, values);
+    bnorm_scratch_close(&scratch);
+    return status;
+}
+
+bnorm_status bnorm_backward_f64(bnorm_ctx *ctx, bnorm_mat_f64 x, bnorm_mat_f64 dy,
+                                const double *weights, const double *gamma, const double *mean,
+                                const double *rstd, bnorm_rule rule, bnorm_mat_f64 dx,
+                                double *dgamma, double *dbeta)
+{
+    bnorm_view vx = bnorm_view_of_f64(x), vw = bnorm_view_of_f64(dy),
+               vdx = bnorm_view_of_f64(dx);
+    backward_job job = {.x = &vx,
+                        .w = &vw,
+                        .dx = &vdx,
+                        .weights = weights,
+                        .mean = mean,
+                        .rstd = rstd,
+                        .gamma = gamma,
+                        .dgamma = dgamma,
+                        .dbeta = dbeta,
+                        .rule = rule};
+    return backward(ctx, job);
+}
+
+bnorm_status bnorm_backward_f32(bnorm_ctx *ctx, bnorm_mat_f32 x, bnorm_mat_f32 dy,
+                                const double *weights, const float *gamma, const double *mean,
+                                const double *rstd, bnorm_rule rule, bnorm_mat_f32 dx,
+                                float *dgamma, float *dbeta)
+{
+    bnorm_view vx = bnorm_view_of_f32(x), vw = bnorm_view_of_f32(dy),
+               vdx = bnorm_view_of_f32(dx);
+    backward_job job = {.x = &vx,
+                        .w = &vw,
+                        .dx = &vdx,
+                        .weights = weights,
+                        .mean = mean,
+                        .rstd = rstd,
+                        .gamma = gamma,
+                        .dgamma = dgamma,
+                        .dbeta = dbeta,
+                        .rule = rule};
+    return backward(ctx, job);
+}

@@ -1,0 +1,56 @@
+/* tolerance: the one table of bounds for the matrix functions. u is the unit roundoff of the
+ * data (2^-53 or 2^-24), U = 2^-53 that of the statistics, n the rows, s = max |x - mu| of a
+ * column.
+ *
+ *   name        bound                                        why
+ *   mean        U (2 |mu| + (n + 8) s)                       a sum of n terms of at most 2 s
+ *   m2          m2 U 17 (n + 16)                             and up to 16 m2 may cancel (FAR)
+ *   rstd        rstd U (9 (n + 16) + 4)                      half the relative error of v
+ *   y           u |y| + |gamma| rstd err(mean)               one rounding; the error of the
+ * mean,
+ *               + |gamma zhat| (err(rstd)/rstd + 8 U)        of the scale, of three operations,
+ *               + U (4 |beta| + |gamma| rstd |mu|)           of x - mu
+ *   sum         u |sum| + U (n + 8) sum|terms|               dbeta, dgamma: worst case of a sum
+ *   dx          u |dx| + |gamma| rstd 8 U (|w| + omega (|p| + |zhat| |q|)) + what the errors of
+ *               dbeta and dgamma make of it
+ *
+ * A reference in long double on the same data adds errors far below these. */
+#ifndef BNORM_TESTS_TOLERANCE_H
+#define BNORM_TESTS_TOLERANCE_H
+
+#include <math.h>
+
+#define UNIT_F64 0x1p-53
+#define UNIT_F32 0x1p-24
+
+static inline double tol_mean(double n, double mu, double s)
+{
+    return UNIT_F64 * (2 * fabs(mu) + (n + 8) * s);
+}
+
+static inline double tol_m2(double n, double m2)
+{
+    return UNIT_F64 * 17 * (n + 16) * m2;
+}
+
+static inline double tol_rstd(double n, double rstd)
+{
+    return UNIT_F64 * (9 * (n + 16) + 4) * rstd;
+}
+
+static inline double tol_y(double u, double n, double y, double gamma, double beta, double zhat,
+                           double mu, double rstd, double s)
+{
+    double scale = fabs(gamma) * rstd;
+    return u * fabs(y) + scale * tol_mean(n, mu, s) +
+           fabs(gamma * zhat) * (tol_rstd(n, 1) + 8 * UNIT_F64) +
+           UNIT_F64 * (4 * fabs(beta) + scale * fabs(mu)) + 0x1p-1070 +
+           (u == UNIT_F32 ? 0x1p-149 : 0);
+}
+
+static inline double tol_sum(double u, double n, double sum, double terms)
+{
+    return u * fabs(sum) + UNIT_F64 * (n + 8) * terms + (u == UNIT_F32 ? 0x1p-149 : 0);
+}
+
+#endif

@@ -1,0 +1,35 @@
+# The face of the project: each target says in its recipe who does the work.
+# Variables: BUILD (folder), PREFIX, DESTDIR (install), PYTHON (for tests and benchmarks).
+BUILD ?= build
+PREFIX ?= /usr/local
+PYTHON ?= /usr/bin/python3
+export BUILD PYTHON
+
+all: $(BUILD)/build.ninja
+	ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	meson setup $(BUILD)
+
+# Fits the two networks of the README to real data.
+demo: all
+	sh examples/demo.sh $(BUILD)
+
+# All tests, also under the sanitizers.
+check:
+	sh tests/check.sh
+
+# Figures beside the limit of memory and beside a peer; installs the peer when it is missing.
+bench:
+	./setup packages bench
+	sh bench/run.sh
+
+install: $(BUILD)/build.ninja
+	meson configure $(BUILD) -Dprefix=$(PREFIX)
+	ninja -C $(BUILD)
+	meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-bench
+
+.PHONY: all demo check bench install clean

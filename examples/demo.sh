@@ -1,0 +1,25 @@
+#!/bin/sh
+# demo BUILD: the main job on real data: fit, report, save, check, predict.
+set -eu
+build=${1:-build}
+out=$build/demo
+data=$(dirname "$0")
+mkdir -p "$out"
+
+say() { printf '\n$ bnorm %s\n' "$*" | sed "s|$data/||g"; }
+run() {
+    say "$@"
+    "$build/bnorm" "$@"
+}
+
+run fit 'log(gsp) ~ log(pcap) + log(pc) + log(emp) + unemp + factor(region)' "$data/produc.csv" \
+    --hidden 16,8 --validate 0.2 --seed 1 --out "$out/produc.safetensors" --plot "$out/produc.svg"
+run check "$out/produc.safetensors" "$data/produc.csv"
+run predict "$out/produc.safetensors" "$data/produc.csv" --out "$out/produc.csv"
+run fit 'digit ~ .' "$data/digits.csv" --loss softmax --constant drop --hidden 64 \
+    --optimizer adam --epochs 40 --dropout 0.1 --validate 0.2 --seed 1 \
+    --out "$out/digits.safetensors" --plot "$out/digits.svg"
+run check "$out/digits.safetensors" "$data/digits.csv"
+
+printf '\nWritten to %s:\n' "$out"
+ls -l "$out" | awk 'NR > 1 {printf "  %-20s %8d bytes\n", $NF, $5}'

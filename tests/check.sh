@@ -1,0 +1,65 @@
+#!/bin/sh
+# check: builds and runs every test, in the release build and under the address and undefined-behaviour
+# sanitizers, with each instruction set that the processor has. The last line is "N passed, N failed"
+# (", N skipped"); with CI set, nothing may be skipped. Exits non-zero on any failure.
+set -eu
+cd "$(dirname "$0")/.."
+build=${BUILD:-build}
+passed=0 failed=0 skipped=0
+
+# setup_build DIR OPTION...: configures once, builds always.
+setup_build() {
+    dir=$1
+    shift
+    [ -f "$dir/build.ninja" ] || meson setup "$dir" "$@" >"$dir.log" 2>&1 || {
+        cat "$dir.log"
+        exit 1
+    }
+    rm -f "$dir.log"
+    ninja -C "$dir" -v >"$dir/build.log" 2>&1 || {
+        cat "$dir/build.log"
+        exit 1
+    }
+    if grep -n 'warning:' "$dir/build.log"; then
+        echo "check: the build has warnings" >&2
+        failed=$((failed + 1))
+    fi
+}
+
+# count FILE LABEL: the number behind a line such as "Ok:   12" of meson's summary.
+count() { sed -n "s/^$2: *\([0-9]*\).*/\1/p" "$1" | tail -n 1; }
+
+# run DIR TITLE ARGUMENT...: runs the tests of a build and adds up what they say.
+run() {
+    dir=$1
+    printf '\n== %s\n' "$2"
+    shift 2
+    log=$dir/check.log
+    status=0
+    meson test -C "$dir" --no-rebuild --print-errorlogs "$@" >"$log" 2>&1 || status=$?
+    cat "$log"
+    ok=$(count "$log" Ok)
+    bad=$(($(count "$log" Fail) + $(count "$log" Timeout) + $(count "$log" 'Unexpected Pass')))
+    [ "$status" = 0 ] || [ "$bad" -gt 0 ] || bad=1
+    passed=$((passed + ${ok:-0}))
+    failed=$((failed + bad))
+    skipped=$((skipped + $(count "$log" Skipped)))
+}
+
+setup_build "$build"
+run "$build" 'release build'
+setup_build "$build-asan" -Db_sanitize=address,undefined -Db_lundef=false \
+    -Dbuildtype=debugoptimized -Doptimization=1
+ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=1}
+UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
+export ASAN_OPTIONS UBSAN_OPTIONS
+run "$build-asan" 'address and undefined-behaviour sanitizers' --no-suite house
+
+if [ -n "${CI:-}" ] && [ "$skipped" -gt 0 ]; then
+    echo "check: $skipped tests were skipped, which is a failure here" >&2
+    failed=$((failed + skipped))
+fi
+line="$passed passed, $failed failed"
+[ "$skipped" = 0 ] || line="$line, $skipped skipped"
+printf '\n%s\n' "$line"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]

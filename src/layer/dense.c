@@ -1,0 +1,259 @@
+/* dense: Z = X G + 1 bias'. Products are cut by sizes alone and summed in a fixed order, so the
+ * bits do not depend on the number of threads. */
+#include <math.h>
+#include <string.h>
+
+#include "base/threads.h"
+#include "layer/layer.h"
+#include "matrix/blas.h"
+
+enum {
+    SMALL = 4096,    /* multiplications below which a call of BLAS costs more than it gives */
+    BLOCK = 1 << 21, /* multiplications in a task */
+    ROW_UNIT = 32,   /* rows of a task are a multiple of it */
+    TILE_ROWS = 64,  /* tiles of G in the product X'dZ */
+    TILE_COLS = 256,
+    CHUNKS = 16,      /* at most so many partial sums over rows */
+    CHUNK_ROWS = 512, /* at least so many rows each */
+    PIECE = 1 << 20   /* rows a product, below BLAS's int */
+};
+
+typedef struct product {
+    const layer *l;
+    const double *g, *bias;
+    bnorm_mat_f64 x, z; /* backward: z is dZ, x is X or dX */
+    ptrdiff_t step;     /* rows a task */
+    ptrdiff_t chunks, chunk_rows, tile_cols;
+    double *out; /* backward: dG, dbias of one chunk after the other */
+    int training;
+} product;
+
+static ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b)
+{
+    return a < b ? a : b;
+}
+
+static ptrdiff_t parts(ptrdiff_t total, ptrdiff_t part)
+{
+    return (total + part - 1) / part;
+}
+
+/* Rows a task, so that one task has about BLOCK multiplications. */
+static ptrdiff_t task_rows(const layer *l)
+{
+    ptrdiff_t rows = BLOCK / (smaller(l->inputs, BLOCK) * smaller(l->outputs, BLOCK));
+    if (rows > 1024) rows = 1024;
+    return ROW_UNIT * (rows < ROW_UNIT ? 1 : rows / ROW_UNIT);
+}
+
+static int is_small(ptrdiff_t m, const layer *l)
+{
+    return m * l->inputs <= SMALL && m * l->inputs * l->outputs <= SMALL;
+}
+
+/* ------------------------------------------------------------------------------ forward */
+
+/* Z = X G + 1 bias'. Inference makes each row alone; training leaves larger products to BLAS.
+ */
+static void forward_task(void *argument, ptrdiff_t k)
+{
+    const product *p = argument;
+    const layer *l = p->l;
+    ptrdiff_t first = k * p->step, rows = smaller(p->step, p->x.rows - first);
+    const double *x = p->x.data + first * p->x.ld;
+    double *z = p->z.data + first * p->z.ld;
+    if (!p->training || is_small(rows, l)) {
+        bnorm_rows_times(rows, l->inputs, l->outputs, x, p->x.ld, p->g, p->bias, z, p->z.ld);
+        return;
+    }
+    if (p->bias)
+        for (ptrdiff_t i = 0; i < rows; i++)
+            memcpy(z + i * p->z.ld, p->bias, (size_t)l->outputs * sizeof *z);
+    bnorm_gemm_f64(0, 0, rows, l->outputs, l->inputs, 1, x, p->x.ld, p->g, l->outputs,
+                   p->bias != NULL, z, p->z.ld);
+}
+
+static int forward(void *user, const bnorm_pass *pass, const double *params, bnorm_mat_f64 x,
+                   bnorm_mat_f64 y)
+{
+    const layer *l = user;
+    product p = {.l = l, .g = params, .x = x, .z = y, .step = task_rows(l)};
+    p.bias = l->bias ? params + l->inputs * l->outputs : NULL;
+    p.training = pass->training;
+    bnorm_parallel(pass->ctx, parts(x.rows, p.step), forward_task, &p);
+    return BNORM_OK;
+}
+
+/* ----------------------------------------------------------------------------- backward */
+
+static void small_gradient(ptrdiff_t rows, ptrdiff_t inputs, ptrdiff_t units, const double *x,
+                           ptrdiff_t ldx, const double *dz, ptrdiff_t ldz, double *dg,
+                           ptrdiff_t ldg)
+{
+    for (ptrdiff_t i = 0; i < rows; i++)
+        for (ptrdiff_t k = 0; k < inputs; k++) {
+            double a = x[i * ldx + k], *g = dg + k * ldg;
+            const double *w = dz + i * ldz;
+            for (ptrdiff_t j = 0; j < units; j++) g[j] += a * w[j];
+        }
+}
+
+/* One tile of dG += X'dZ over the rows of one chunk. */
+static void gradient_tile(const product *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t k0,
+                          ptrdiff_t inputs, ptrdiff_t j0, ptrdiff_t units, double *dg)
+{
+    const double *x = p->x.data + first * p->x.ld + k0;
+    const double *dz = p->z.data + first * p->z.ld + j0;
+    double *tile = dg + k0 * p->l->outputs + j0;
+    if (is_small(rows, p->l)) {
+        small_gradient(rows, inputs, units, x, p->x.ld, dz, p->z.ld, tile, p->l->outputs);
+        return;
+    }
+    for (ptrdiff_t i = 0; i < rows; i += PIECE)
+        bnorm_gemm_f64(1, 0, inputs, units, smaller(PIECE, rows - i), 1, x + i * p->x.ld,
+                       p->x.ld, dz + i * p->z.ld, p->z.ld, 1, tile, p->l->outputs);
+}
+
+/* dbias += 1'dZ, by groups of rows: the error grows with their number, not with that of rows.
+ */
+static void bias_tile(const product *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t j0,
+                      ptrdiff_t units, double *dbias)
+{
+    enum { GROUP = 64 };
+    double sum[TILE_COLS];
+    for (ptrdiff_t i0 = 0; i0 < rows; i0 += GROUP) {
+        ptrdiff_t end = smaller(rows, i0 + GROUP);
+        memset(sum, 0, sizeof sum);
+        for (ptrdiff_t i = i0; i < end; i++)
+            for (ptrdiff_t j = 0; j < units; j++)
+                sum[j] += p->z.data[(first + i) * p->z.ld + j0 + j];
+        for (ptrdiff_t j = 0; j < units; j++) dbias[j0 + j] += sum[j];
+    }
+}
+
+static void gradient_task(void *argument, ptrdiff_t task)
+{
+    const product *p = argument;
+    const layer *l = p->l;
+    ptrdiff_t chunk = task % p->chunks, tile = task / p->chunks;
+    ptrdiff_t first = chunk * p->chunk_rows, rows = smaller(p->chunk_rows, p->x.rows - first);
+    ptrdiff_t k0 = tile / p->tile_cols * TILE_ROWS, j0 = tile % p->tile_cols * TILE_COLS;
+    ptrdiff_t inputs = smaller(TILE_ROWS, l->inputs - k0);
+    ptrdiff_t units = smaller(TILE_COLS, l->outputs - j0);
+    double *dg = p->out + chunk * l->count;
+    gradient_tile(p, first, rows, k0, inputs, j0, units, dg);
+    if (l->bias && k0 == 0) bias_tile(p, first, rows, j0, units, dg + l->inputs * l->outputs);
+}
+
+/* Small G: the rows are cut into chunks, whose products are added in order; large G: G itself
+ * is cut into tiles and there is one chunk. */
+static void plan_gradient(product *p)
+{
+    const layer *l = p->l;
+    p->tile_cols = parts(l->outputs, TILE_COLS);
+    ptrdiff_t tiles = p->tile_cols * parts(l->inputs, TILE_ROWS);
+    p->chunks = 1;
+    if (tiles < 8) p->chunks = smaller(CHUNKS, parts(p->x.rows, CHUNK_ROWS));
+    if (p->chunks < 1) p->chunks = 1;
+    p->chunk_rows = parts(p->x.rows, p->chunks);
+    p->chunks = p->chunk_rows ? parts(p->x.rows, p->chunk_rows) : 1;
+}
+
+/* dG += X'dZ, dbias += 1'dZ */
+static bnorm_status gradient(layer *l, const bnorm_pass *pass, bnorm_mat_f64 x,
+                             bnorm_mat_f64 dz, double *dparams)
+{
+    product p = {.l = l, .x = x, .z = dz, .out = dparams};
+    plan_gradient(&p);
+    if (p.chunks > 1) {
+        bnorm_status status = bnorm_buffer_reserve(pass->ctx, &l->partial, p.chunks, l->count);
+        if (status != BNORM_OK) return status;
+        p.out = l->partial.data;
+        memset(p.out, 0, (size_t)(p.chunks * l->count) * sizeof *p.out);
+    }
+    ptrdiff_t tiles = p.tile_cols * parts(l->inputs, TILE_ROWS);
+    bnorm_parallel(pass->ctx, tiles * p.chunks, gradient_task, &p);
+    if (p.chunks > 1)
+        for (ptrdiff_t c = 0; c < p.chunks; c++)
+            for (ptrdiff_t k = 0; k < l->count; k++) dparams[k] += p.out[c * l->count + k];
+    return BNORM_OK;
+}
+
+/* dX = dZ G' */
+static void input_task(void *argument, ptrdiff_t k)
+{
+    const product *p = argument;
+    const layer *l = p->l;
+    ptrdiff_t first = k * p->step, rows = smaller(p->step, p->x.rows - first);
+    double *dx = p->x.data + first * p->x.ld;
+    const double *dz = p->z.data + first * p->z.ld;
+    if (!is_small(rows, l)) {
+        bnorm_gemm_f64(0, 1, rows, l->inputs, l->outputs, 1, dz, p->z.ld, p->g, l->outputs, 0,
+                       dx, p->x.ld);
+        return;
+    }
+    for (ptrdiff_t i = 0; i < rows; i++)
+        for (ptrdiff_t a = 0; a < l->inputs; a++) {
+            double sum = 0;
+            for (ptrdiff_t j = 0; j < l->outputs; j++)
+                sum += dz[i * p->z.ld + j] * p->g[a * l->outputs + j];
+            dx[i * p->x.ld + a] = sum;
+        }
+}
+
+static int backward(void *user, const bnorm_pass *pass, const double *params, bnorm_mat_f64 x,
+                    bnorm_mat_f64 y, bnorm_mat_f64 dy, double *dparams, bnorm_mat_f64 dx)
+{
+    layer *l = user;
+    (void)y;
+    bnorm_status status = gradient(l, pass, x, dy, dparams);
+    if (status != BNORM_OK || !dx.data) return status;
+    product p = {.l = l, .g = params, .x = dx, .z = dy, .step = task_rows(l)};
+    bnorm_parallel(pass->ctx, parts(x.rows, p.step), input_task, &p);
+    return BNORM_OK;
+}
+
+/* --------------------------------------------------------------------- parameters, start */
+
+static int blocks(void *user, ptrdiff_t inputs, bnorm_block_shape *blocks)
+{
+    const layer *l = user;
+    blocks[0] = (bnorm_block_shape){"G", inputs, l->outputs, 1};
+    if (!l->bias) return 1;
+    blocks[1] = (bnorm_block_shape){"bias", 1, l->outputs, 0};
+    return 2;
+}
+
+/* The gain that the next activation asks for; 0 (Glorot) when none comes before the next dense
+ * layer or layer of the caller. */
+static double next_gain(const layer *l)
+{
+    for (l = l->next; l; l = l->next) {
+        if (l->kind == BNORM_LAYER_ACTIVATION) return l->activation.gain;
+        if (l->kind == BNORM_LAYER_DENSE || l->kind == BNORM_LAYER_USER) return 0;
+    }
+    return 0;
+}
+
+static void start(void *user, ptrdiff_t inputs, uint64_t seed, uint64_t stream, double *params)
+{
+    const layer *l = user;
+    double gain = next_gain(l);
+    double variance =
+        gain > 0 ? gain / (double)inputs : 2 / ((double)inputs + (double)l->outputs);
+    ptrdiff_t count = inputs * l->outputs;
+    bnorm_random_normal(seed, stream, 0, count, params);
+    for (ptrdiff_t k = 0; k < count; k++) params[k] *= sqrt(variance);
+    if (l->bias) memset(params + count, 0, (size_t)l->outputs * sizeof *params);
+}
+
+void bnorm_dense_make(layer *l)
+{
+    l->ops = (bnorm_layer){.struct_size = sizeof(bnorm_layer),
+                           .name = "dense",
+                           .user = l,
+                           .blocks = blocks,
+                           .start = start,
+                           .forward = forward,
+                           .backward = backward};
+}

@@ -1,0 +1,473 @@
+/* net: gradients against the question's numbers and against paper; construction, names, starts,
+ * penalties; inference row by row; population statistics; weights as copies; errors. */
+#include "support.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "test_net_seed_data.h"
+
+/* inputs -> hidden (batchnorm, activation) -> outputs; hidden 0: no hidden layer */
+static bnorm_net *make_net(bnorm_ctx *ctx, ptrdiff_t inputs, ptrdiff_t hidden,
+                           ptrdiff_t outputs, bnorm_rule rule, const char *activation)
+{
+    bnorm_net *net;
+    assert_ok(ctx, bnorm_net_create(ctx, inputs, &net));
+    if (hidden) {
+        assert_ok(ctx, bnorm_net_dense(ctx, net, hidden));
+        assert_ok(ctx, bnorm_net_batchnorm(ctx, net, rule));
+        assert_ok(ctx, bnorm_net_activation(ctx, net, bnorm_activation_find(activation)));
+    }
+    assert_ok(ctx, bnorm_net_dense(ctx, net, outputs));
+    assert_ok(ctx, bnorm_net_start(ctx, net, 7));
+    return net;
+}
+
+static double *block_of(bnorm_ctx *ctx, bnorm_net *net, double *vector, const char *name)
+{
+    for (ptrdiff_t k = 0; k < bnorm_net_block_count(net); k++) {
+        bnorm_block b;
+        assert_ok(ctx, bnorm_net_block(ctx, net, k, &b));
+        if (strcmp(b.name, name) == 0) return vector + b.offset;
+    }
+    fail_msg("no block %s", name);
+    return NULL;
+}
+
+static double *random_values(uint64_t stream, ptrdiff_t count)
+{
+    double *v = malloc((size_t)count * sizeof *v);
+    bnorm_random_normal(42, stream, 0, count, v);
+    return v;
+}
+
+static bnorm_mat_f64 rows_of(const double *v, ptrdiff_t rows, ptrdiff_t cols)
+{
+    return bnorm_view_f64(v, rows, cols, BNORM_ROW_MAJOR);
+}
+
+static void assert_near(double got, double expected, double tolerance)
+{
+    if (fabs(got - expected) <= tolerance) return;
+    print_error("%.17g, expected %.17g within %g\n", got, expected, tolerance);
+    fail();
+}
+
+/* ---------------------------------------------------------------------------- gradients */
+
+/* maths.md section 3, computed on paper. */
+static void counterexample_on_paper(void **state)
+{
+    (void)state;
+    bnorm_ctx *ctx = make_ctx(1);
+    bnorm_net *net = make_net(ctx, 1, 1, 1, (bnorm_rule){0, 1}, "relu");
+    ptrdiff_t count;
+    double *p = bnorm_net_parameters(net, &count), g[5], r;
+    assert_int_equal(count, 5);
+    *block_of(ctx, net, p, "G1") = 1;
+    *block_of(ctx, net, p, "gamma1") = 2;
+    *block_of(ctx, net, p, "beta1") = 3;
+    *block_of(ctx, net, p, "G2") = 1;
+    *block_of(ctx, net, p, "bias2") = 0;
+    const double x[] = {-1, 0, 1}, y[] = {1, 3, 2};
+    assert_ok(ctx, bnorm_net_gradient(ctx, net, rows_of(x, 3, 1), rows_of(y, 3, 1), NULL,
+                                      bnorm_loss_find("squared"), 0, 0, &r, g));
+    assert_true(r == 3);
+    assert_near(*block_of(ctx, net, g, "gamma1"), 2, 4e-16);
+    assert_near(*block_of(ctx, net, g, "G1"), 0, 4e-16);
+    bnorm_net_destroy(net);
+    bnorm_ctx_destroy(ctx);
+}
+
+static bnorm_net *question_net(bnorm_ctx *ctx, double ddof)
+{
+    bnorm_net *net = make_net(ctx, 7, 4, 1, (bnorm_rule){0, ddof}, "relu");
+    double *p = bnorm_net_parameters(net, NULL);
+    memcpy(block_of(ctx, net, p, "G1"), seed_g1, sizeof seed_g1);
+    memcpy(block_of(ctx, net, p, "G2"), seed_g2, sizeof seed_g2);
+    for (int j = 0; j < 4; j++) {
+        block_of(ctx, net, p, "gamma1")[j] = j + 2;
+        block_of(ctx, net, p, "beta1")[j] = -(j + 2);
+    }
+    return net;
+}
+
+/* The right values on the question's data, to every digit that maths.md prints. */
+static void question_data(void **state)
+{
+    (void)state;
+    static const double dbeta[4] = {.09952329767, .11510608393, -.40426069408, -.03169116576};
+    static const double dgamma[2][4] = {
+        {.13461430461, .21036677376, -.52141970437, -.06425694382},
+        {.12770634246, .19957144473, -.49466216481, -.06095948938}};
+    static const double dg1[2][4] = {
+        {-.034342038490, .0002524571587, .72889677499, .022553204667},
+        {-.032579718337, .0002395018899, .69149219644, .021395848585}};
+    bnorm_ctx *ctx = make_ctx(1);
+    for (int ddof = 0; ddof < 2; ddof++) {
+        bnorm_net *net = question_net(ctx, ddof);
+        double g[41], r;
+        assert_ok(ctx, bnorm_net_gradient(ctx, net, rows_of(seed_x, 10, 7),
+                                          rows_of(ddof ? seed_y_ddof1 : seed_y_ddof0, 10, 1),
+                                          NULL, bnorm_loss_find("squared"), 0, 0, &r, g));
+        double mean = 0;
+        for (int i = 0; i < 10; i++) mean += seed_u[i] * seed_u[i] / 10;
+        assert_near(r, mean, 1e-15 * 10);
+        for (int j = 0; j < 4; j++) {
+            assert_near(block_of(ctx, net, g, "beta1")[j], dbeta[j], 6e-12);
+            assert_near(block_of(ctx, net, g, "gamma1")[j], dgamma[ddof][j], 6e-12);
+            assert_near(block_of(ctx, net, g, "G1")[j], dg1[ddof][j], 6e-12);
+        }
+        bnorm_net_destroy(net);
+    }
+    bnorm_ctx_destroy(ctx);
+}
+
+/* g_j'dR/dg_j = gamma_j dgamma_j eps/sigma_j^2 (maths.md section 2); (sigma^2 = v + eps is
+ * computed here from Z in long double.) */
+static void radial_identity(void **state)
+{
+    (void)state;
+    enum { N = 50, P = 6, Q = 5 };
+    bnorm_ctx *ctx = make_ctx(1);
+    double *x = random_values(1, N * P), *y = random_values(2, N);
+    for (double eps = 0; eps < 2; eps += 0.7) {
+        bnorm_net *net = make_net(ctx, P, Q, 1, (bnorm_rule){eps, 1}, "tanh");
+        double *p = bnorm_net_parameters(net, NULL), *g1 = block_of(ctx, net, p, "G1");
+        double g[P * Q + 2 * Q + Q + 1], r;
+        for (int j = 0; j < Q; j++) block_of(ctx, net, p, "gamma1")[j] = 0.5 + j;
+        assert_ok(ctx, bnorm_net_gradient(ctx, net, rows_of(x, N, P), rows_of(y, N, 1), NULL,
+                                          bnorm_loss_find("squared"), 0, 0, &r, g));
+        for (int j = 0; j < Q; j++) {
+            long double sum = 0, square = 0, radial = 0;
+            for (int i = 0; i < N; i++) {
+                long double z = 0;
+                for (int k = 0; k < P; k++) z += (long double)x[i * P + k] * g1[k * Q + j];
+                sum += z;
+                square += z * z;
+            }
+            long double v = (square - sum * sum / N) / (N - 1);
+            for (int k = 0; k < P; k++)
+                radial += (long double)g1[k * Q + j] * block_of(ctx, net, g, "G1")[k * Q + j];
+            double expected =
+                (double)((0.5L + j) * block_of(ctx, net, g, "gamma1")[j] * eps / (v + eps));
+            assert_near((double)radial, expected, 1e-14 * (1 + fabs(expected)));
+        }
+        bnorm_net_destroy(net);
+    }
+    free(x);
+    free(y);
+    bnorm_ctx_destroy(ctx);
+}
+
+/* A weight of k is k copies of the row, of 0 is none: loss, statistics and gradient. */
+static void weights_are_copies(void **state)
+{
+    (void)state;
+    enum { N = 40, P = 3, Q = 4, PARAMETERS = P * Q + 2 * Q + 2 * Q + 2 };
+    bnorm_ctx *ctx = make_ctx(1);
+    double *x = random_values(1, N * P), y[N], w[N], xx[3 * N * P], yy[3 * N];
+    ptrdiff_t copies = 0;
+    for (int i = 0; i < N; i++) {
+        y[i] = i % 2;
+        w[i] = (i * 7) % 4;
+        for (int c = 0; c < (int)w[i]; c++, copies++) {
+            memcpy(xx + copies * P, x + i * P, P * sizeof *x);
+            yy[copies] = y[i];
+        }
+    }
+    bnorm_net *net = make_net(ctx, P, Q, 2, (bnorm_rule){1e-5, 1}, "gelu");
+    double a[PARAMETERS], b[PARAMETERS], ra, rb;
+    const bnorm_loss *loss = bnorm_loss_find("softmax");
+    assert_ok(ctx, bnorm_net_gradient(ctx, net, rows_of(x, N, P), rows_of(y, N, 1), w, loss, 0,
+                                      0, &ra, a));
+    assert_ok(ctx, bnorm_net_gradient(ctx, net, rows_of(xx, copies, P), rows_of(yy, copies, 1),
+                                      NULL, loss, 0, 0, &rb, b));
+    assert_near(ra, rb, 1e-15 * 4);
+    for (int k = 0; k < PARAMETERS; k++) assert_near(a[k], b[k], 1e-14);
+    assert_ok(ctx, bnorm_net_population(ctx, net, rows_of(x, N, P), w));
+    assert_ok(ctx, bnorm_net_loss(ctx, net, rows_of(x, N, P), rows_of(y, N, 1), w, loss, &ra));
+    assert_ok(ctx, bnorm_net_population(ctx, net, rows_of(xx, copies, P), NULL));
+    assert_ok(ctx, bnorm_net_loss(ctx, net, rows_of(xx, copies, P), rows_of(yy, copies, 1),
+                                  NULL, loss, &rb));
+    assert_near(ra, rb, 1e-14);
+    bnorm_net_destroy(net);
+    free(x);
+    bnorm_ctx_destroy(ctx);
+}
+
+/* ---------------------------------------------------------------------------- inference */
+
+/* Rows alone, permuted, column-major, with wide ld: the same bits. Widths around the vector
+ * and block sizes. */
+static void rows_are_alone(void **state)
+{
+    (void)state;
+    enum { N = 131 };
+    static const ptrdiff_t widths[][3] = {{7, 4, 1}, {1, 1, 1}, {33, 65, 3}, {64, 262, 9}};
+    bnorm_ctx *ctx = make_ctx(3);
+    for (int c = 0; c < 4; c++) {
+        ptrdiff_t p = widths[c][0], q = widths[c][2], order[N];
+        bnorm_net *net = make_net(ctx, p, widths[c][1], q, (bnorm_rule){1e-3, 0}, "gelu");
+        double *x = random_values(1, N * p), *all = malloc(N * (size_t)q * sizeof *all);
+        double *row = malloc((size_t)q * sizeof *row), *px = malloc(N * (size_t)p * sizeof *px);
+        double *wide = malloc(N * (size_t)(p + 3) * sizeof *wide);
+        double *ps = malloc(N * (size_t)q * sizeof *ps);
+        assert_ok(ctx, bnorm_net_population(ctx, net, rows_of(x, N, p), NULL));
+        assert_ok(ctx, bnorm_net_predict(ctx, net, rows_of(x, N, p), rows_of(all, N, q)));
+        bnorm_random_permutation(3, 1, N, order);
+        for (int i = 0; i < N; i++) {
+            assert_ok(
+                ctx, bnorm_net_predict(ctx, net, rows_of(x + i * p, 1, p), rows_of(row, 1, q)));
+            assert_memory_equal(row, all + i * q, (size_t)q * sizeof *row);
+            memcpy(px + i * p, x + order[i] * p, (size_t)p * sizeof *x);
+            for (ptrdiff_t k = 0; k < p + 3; k++)
+                wide[i * (p + 3) + k] = k < p ? x[i * p + k] : NAN;
+        }
+        assert_ok(ctx, bnorm_net_predict(ctx, net, rows_of(px, N, p), rows_of(ps, N, q)));
+        for (int i = 0; i < N; i++)
+            assert_memory_equal(ps + i * q, all + order[i] * q, (size_t)q * sizeof *ps);
+        bnorm_mat_f64 padded = {wide, N, p, p + 3, BNORM_ROW_MAJOR};
+        assert_ok(ctx, bnorm_net_predict(ctx, net, padded, rows_of(ps, N, q)));
+        assert_memory_equal(ps, all, N * (size_t)q * sizeof *ps);
+        for (int i = 0; i < N; i++)
+            for (ptrdiff_t k = 0; k < p; k++) px[k * N + i] = x[i * p + k];
+        assert_ok(ctx, bnorm_net_predict(ctx, net, bnorm_view_f64(px, N, p, BNORM_COL_MAJOR),
+                                         bnorm_view_f64(ps, N, q, BNORM_COL_MAJOR)));
+        for (int i = 0; i < N; i++)
+            for (ptrdiff_t k = 0; k < q; k++) assert_true(ps[k * N + i] == all[i * q + k]);
+        free(x), free(all), free(row), free(px), free(wide), free(ps);
+        bnorm_net_destroy(net);
+    }
+    bnorm_ctx_destroy(ctx);
+}
+
+/* After the population pass over the batch, inference is the training pass: two batchnorm
+ * layers, more rows than one block holds. */
+static void population_is_full_batch(void **state)
+{
+    (void)state;
+    enum { N = 20000, P = 3 };
+    bnorm_ctx *ctx = make_ctx(2);
+    double *x = random_values(1, N * P), *y = random_values(2, N), r, inference;
+    for (int i = 0; i < N; i++) x[i * P] = 1e4 + x[i * P];
+    bnorm_net *net;
+    assert_ok(ctx, bnorm_net_create(ctx, P, &net));
+    assert_ok(ctx, bnorm_net_batchnorm(ctx, net, (bnorm_rule){0, 1}));
+    for (int h = 0; h < 2; h++) {
+        assert_ok(ctx, bnorm_net_dense(ctx, net, 5));
+        assert_ok(ctx, bnorm_net_batchnorm(ctx, net, (bnorm_rule){1e-5, h}));
+        assert_ok(ctx, bnorm_net_activation(ctx, net, bnorm_activation_find("softplus")));
+    }
+    assert_ok(ctx, bnorm_net_dense(ctx, net, 1));
+    assert_ok(ctx, bnorm_net_start(ctx, net, 3));
+    const bnorm_loss *loss = bnorm_loss_find("squared");
+    assert_ok(ctx, bnorm_net_gradient(ctx, net, rows_of(x, N, P), rows_of(y, N, 1), NULL, loss,
+                                      0, 0, &r, NULL));
+    assert_ok(ctx, bnorm_net_population(ctx, net, rows_of(x, N, P), NULL));
+    assert_ok(ctx, bnorm_net_loss(ctx, net, rows_of(x, N, P), rows_of(y, N, 1), NULL, loss,
+                                  &inference));
+    assert_near(inference, r, 1e-11 * r); /* x[0] has mean/sd 1e4 */
+    bnorm_layer_info info;
+    assert_ok(ctx, bnorm_net_layer_info(ctx, net, 0, &info));
+    long double mean = 0, m2 = 0;
+    for (int i = 0; i < N; i++) mean += (long double)x[i * P] / N;
+    for (int i = 0; i < N; i++) m2 += (x[i * P] - mean) * (x[i * P] - mean);
+    assert_near(info.mean[0], (double)mean, 1e4 * 4e-16);
+    assert_near(info.var[0], (double)(m2 / (N - 1)), 1e-13);
+    bnorm_net_destroy(net);
+    free(x), free(y);
+    bnorm_ctx_destroy(ctx);
+}
+
+/* ------------------------------------------------------------------------- construction */
+
+static void names_and_shapes(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"gamma0",  "beta0", "G1",     "gamma1", "beta1",
+                                        "G2",      "bias2", "gamma2", "beta2",  "gamma2_2",
+                                        "beta2_2", "G3",    "bias3"};
+    bnorm_ctx *ctx = make_ctx(1);
+    bnorm_net *net;
+    bnorm_rule rule = {1e-5, 0};
+    assert_ok(ctx, bnorm_net_create(ctx, 4, &net));
+    assert_ok(ctx, bnorm_net_batchnorm(ctx, net, rule));
+    assert_ok(ctx, bnorm_net_dense(ctx, net, 3));
+    assert_ok(ctx, bnorm_net_batchnorm(ctx, net, rule));
+    assert_ok(ctx, bnorm_net_dense(ctx, net, 2));
+    assert_ok(ctx, bnorm_net_activation(ctx, net, bnorm_activation_find("relu")));
+    assert_ok(ctx, bnorm_net_batchnorm(ctx, net, rule));
+    assert_ok(ctx, bnorm_net_dropout(ctx, net, 0.25));
+    assert_ok(ctx, bnorm_net_batchnorm(ctx, net, rule));
+    assert_ok(ctx, bnorm_net_dense(ctx, net, 1));
+    assert_int_equal(bnorm_net_block_count(net), 0);
+    assert_null(bnorm_net_parameters(net, NULL));
+    assert_ok(ctx, bnorm_net_start(ctx, net, 1));
+    assert_int_equal(bnorm_net_block_count(net), 13);
+    ptrdiff_t offset = 0, count;
+    double *p = bnorm_net_parameters(net, &count);
+    for (ptrdiff_t k = 0; k < 13; k++) {
+        bnorm_block b;
+        assert_ok(ctx, bnorm_net_block(ctx, net, k, &b));
+        assert_string_equal(b.name, names[k]);
+        assert_int_equal(b.offset, offset);
+        assert_true(b.penalty == 0);
+        offset += b.rows * b.cols;
+        int ones = strncmp(b.name, "gamma", 5) == 0, drawn = b.name[0] == 'G';
+        for (ptrdiff_t i = 0; i < b.rows * b.cols && !drawn; i++)
+            assert_true(p[b.offset + i] == ones);
+    }
+    assert_int_equal(offset, count);
+    bnorm_layer_info info;
+    assert_int_equal(bnorm_net_layer_count(net), 9);
+    assert_ok(ctx, bnorm_net_layer_info(ctx, net, 1, &info));
+    assert_string_equal(info.name, "dense");
+    assert_true(info.kind == BNORM_LAYER_DENSE && info.inputs == 4 && info.outputs == 3);
+    assert_true(!info.bias && !info.mean && !info.var);
+    assert_ok(ctx, bnorm_net_layer_info(ctx, net, 3, &info));
+    assert_true(info.bias);
+    assert_ok(ctx, bnorm_net_layer_info(ctx, net, 6, &info));
+    assert_true(info.rate == 0.25 && info.kind == BNORM_LAYER_DROPOUT);
+    assert_ok(ctx, bnorm_net_layer_info(ctx, net, 7, &info));
+    assert_true(info.rule.eps == 1e-5 && info.mean[1] == 0 && info.var[1] == 1);
+    assert_ok(ctx, bnorm_net_set_penalty(ctx, net, NULL, 0.5));
+    assert_ok(ctx, bnorm_net_set_penalty(ctx, net, "beta1", 0.25));
+    for (ptrdiff_t k = 0; k < 13; k++) {
+        bnorm_block b;
+        assert_ok(ctx, bnorm_net_block(ctx, net, k, &b));
+        assert_true(b.penalty == (b.name[0] == 'G' ? 0.5 : k == 4 ? 0.25 : 0));
+    }
+    bnorm_net_destroy(net);
+    bnorm_ctx_destroy(ctx);
+}
+
+/* The variance of the starting weights, within five standard errors. */
+static void starting_variances(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *activation;
+        double variance;
+    } cases[] = {{"relu", 2. / 200},    {"leaky_relu", 2 / 1.0001 / 200},
+                 {"gelu", 2. / 200},    {"softplus", 2. / 200},
+                 {"tanh", 2. / 300},    {"logistic", 2. / 300},
+                 {"identity", 2. / 300}};
+    bnorm_ctx *ctx = make_ctx(1);
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        bnorm_net *net = make_net(ctx, 200, 100, 1, (bnorm_rule){1e-5, 0}, cases[c].activation);
+        ptrdiff_t count;
+        double *p = bnorm_net_parameters(net, &count), sum = 0;
+        double *kept = malloc((size_t)count * sizeof *kept);
+        for (int k = 0; k < 20000; k++) sum += p[k] * p[k];
+        assert_near(sum / 20000, cases[c].variance, 5 * cases[c].variance * sqrt(2. / 20000));
+        memcpy(kept, p, (size_t)count * sizeof *kept);
+        assert_ok(ctx, bnorm_net_start(ctx, net, 8));
+        assert_memory_not_equal(kept, p, (size_t)count * sizeof *kept);
+        assert_ok(ctx, bnorm_net_start(ctx, net, 7));
+        assert_memory_equal(kept, p, (size_t)count * sizeof *kept);
+        free(kept);
+        bnorm_net_destroy(net);
+    }
+    bnorm_ctx_destroy(ctx);
+}
+
+static void construction_errors(void **state)
+{
+    (void)state;
+    bnorm_ctx *ctx = make_ctx(1);
+    bnorm_net *net = (bnorm_net *)1;
+    bnorm_layer blank = {.struct_size = sizeof blank, .name = "blank"};
+    bnorm_block b;
+    bnorm_layer_info info;
+    assert_fails(ctx, bnorm_net_create(ctx, 0, &net), BNORM_E_ARGUMENT, "inputs");
+    assert_null(net);
+    assert_fails(ctx, bnorm_net_create(ctx, 1, NULL), BNORM_E_ARGUMENT, "NULL");
+    assert_ok(ctx, bnorm_net_create(ctx, 2, &net));
+    assert_fails(ctx, bnorm_net_start(ctx, net, 1), BNORM_E_ARGUMENT, "no layer");
+    assert_fails(ctx, bnorm_net_dense(ctx, net, 0), BNORM_E_ARGUMENT, "units");
+    assert_fails(ctx, bnorm_net_dense(ctx, NULL, 1), BNORM_E_ARGUMENT, "NULL");
+    assert_fails(ctx, bnorm_net_batchnorm(ctx, net, (bnorm_rule){-1, 0}), BNORM_E_ARGUMENT,
+                 "eps is -1");
+    assert_fails(ctx, bnorm_net_batchnorm(ctx, net, (bnorm_rule){0, NAN}), BNORM_E_ARGUMENT,
+                 "ddof nan");
+    assert_fails(ctx, bnorm_net_dropout(ctx, net, 1), BNORM_E_ARGUMENT, "rate is 1");
+    assert_fails(ctx, bnorm_net_activation(ctx, net, bnorm_activation_find("sine")),
+                 BNORM_E_ARGUMENT, "activation");
+    assert_fails(ctx, bnorm_net_layer(ctx, net, &blank), BNORM_E_ARGUMENT, "forward");
+    assert_ok(ctx, bnorm_net_dense(ctx, net, 2));
+    assert_fails(ctx, bnorm_net_set_penalty(ctx, net, NULL, 1), BNORM_E_ARGUMENT, "started");
+    assert_ok(ctx, bnorm_net_start(ctx, net, 1));
+    assert_fails(ctx, bnorm_net_dense(ctx, net, 1), BNORM_E_ARGUMENT, "already started");
+    assert_fails(ctx, bnorm_net_set_penalty(ctx, net, "G9", 1), BNORM_E_ARGUMENT, "'G9'");
+    assert_fails(ctx, bnorm_net_set_penalty(ctx, net, "G1", -1), BNORM_E_ARGUMENT, "-1");
+    assert_fails(ctx, bnorm_net_block(ctx, net, 2, &b), BNORM_E_ARGUMENT, "no block 2");
+    assert_fails(ctx, bnorm_net_layer_info(ctx, net, 1, &info), BNORM_E_ARGUMENT, "no layer 1");
+    bnorm_net_destroy(net);
+    bnorm_net_destroy(NULL);
+    bnorm_ctx_destroy(ctx);
+}
+
+static void data_errors(void **state)
+{
+    (void)state;
+    bnorm_ctx *ctx = make_ctx(1);
+    bnorm_net *net = make_net(ctx, 2, 3, 2, (bnorm_rule){1e-5, 1}, "relu");
+    double x[8] = {1, 2, 3, 4, 5, 6, 7, 9}, y[4] = {0, 1, 0, 1}, r, s[8];
+    double w[4] = {1, 1, -1, 1}, zero[4] = {0}, light[4] = {0.5, 0.25, 0, 0};
+    const bnorm_loss *softmax = bnorm_loss_find("softmax");
+    bnorm_mat_f64 mx = rows_of(x, 4, 2), my = rows_of(y, 4, 1);
+#define GRADIENT(x_, y_, w_, loss_)                                                            \
+    bnorm_net_gradient(ctx, net, x_, y_, w_, loss_, 0, 0, &r, NULL)
+    assert_fails(ctx, GRADIENT(rows_of(x, 4, 1), my, NULL, softmax), BNORM_E_ARGUMENT,
+                 "x has 1 columns");
+    assert_fails(ctx, GRADIENT(mx, rows_of(y, 3, 1), NULL, softmax), BNORM_E_ARGUMENT,
+                 "y is 3 x 1");
+    assert_fails(ctx, GRADIENT(mx, my, NULL, bnorm_loss_find("squared")), BNORM_E_ARGUMENT,
+                 "takes 4 x 2");
+    assert_fails(ctx, GRADIENT(mx, my, NULL, bnorm_loss_find("hinge")), BNORM_E_ARGUMENT,
+                 "loss");
+    assert_fails(ctx, GRADIENT(mx, my, w, softmax), BNORM_E_ARGUMENT, "row 3 is -1");
+    assert_fails(ctx, GRADIENT(mx, my, zero, softmax), BNORM_E_DOMAIN, "zero");
+    assert_fails(ctx, GRADIENT(mx, my, light, softmax), BNORM_E_DOMAIN, "");
+    assert_fails(ctx, GRADIENT(rows_of(x, 0, 2), rows_of(y, 0, 1), NULL, softmax),
+                 BNORM_E_DOMAIN, "no rows");
+    assert_fails(ctx, GRADIENT(rows_of(x, 1, 2), rows_of(y, 1, 1), NULL, softmax),
+                 BNORM_E_DOMAIN, "");
+    y[2] = 2;
+    assert_fails(ctx, GRADIENT(mx, my, NULL, softmax), BNORM_E_DATA, "row 3");
+    y[2] = 0.5;
+    assert_fails(ctx, GRADIENT(mx, my, NULL, softmax), BNORM_E_DATA, "row 3");
+    y[2] = NAN;
+    assert_fails(ctx, GRADIENT(mx, my, NULL, softmax), BNORM_E_DATA, "row 3");
+    y[2] = 0;
+    double t[8] = {0, 1, 1, 0, 1, -0.5, 0, 1};
+    assert_fails(ctx,
+                 GRADIENT(mx, bnorm_view_f64(t, 4, 2, BNORM_COL_MAJOR), NULL,
+                          bnorm_loss_find("logistic")),
+                 BNORM_E_DATA, "row 2");
+    assert_fails(ctx, bnorm_net_predict(ctx, net, mx, rows_of(s, 4, 1)), BNORM_E_ARGUMENT,
+                 "4 x 2");
+    mx.ld = 1;
+    assert_fails(ctx, bnorm_net_predict(ctx, net, mx, rows_of(s, 4, 2)), BNORM_E_ARGUMENT,
+                 "legal");
+    assert_fails(ctx, bnorm_net_population(ctx, net, rows_of(x, 1, 2), NULL), BNORM_E_DOMAIN,
+                 "n - ddof");
+    assert_ok(ctx, bnorm_net_predict(ctx, net, rows_of(NULL, 0, 2), rows_of(NULL, 0, 2)));
+#undef GRADIENT
+    bnorm_net_destroy(net);
+    bnorm_ctx_destroy(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counterexample_on_paper), cmocka_unit_test(question_data),
+        cmocka_unit_test(radial_identity),         cmocka_unit_test(weights_are_copies),
+        cmocka_unit_test(rows_are_alone),          cmocka_unit_test(population_is_full_batch),
+        cmocka_unit_test(names_and_shapes),        cmocka_unit_test(starting_variances),
+        cmocka_unit_test(construction_errors),     cmocka_unit_test(data_errors),
+    };
+    return cmocka_run_group_tests_name("net", tests, NULL, NULL);
+}

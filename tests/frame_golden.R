@@ -1,5 +1,5 @@
 # Writes frame_golden.h: model matrices of R, against which test_frame.c holds ours.
-# Rscript tests/frame_golden.R > tests/frame_golden.h
+# Rscript tests/frame_golden.R > tests/frame_golden.h && clang-format -i tests/frame_golden.h
 d <- data.frame(
   y = c(1, 2, 3, 4, 5, 6, 7, 8), x = c(.5, 1.5, -2, 3, 4.25, 5, 6, 7),
   z = c(2, 3, 5, 7, 11, 13, 17, 19), a = c("n", "s", "e", "n", "s", "e", "n", "s"),

@@ -25,26 +25,12 @@ static bnorm_status check_finite(bnorm_ctx *ctx, ptrdiff_t cols, const double *c
     return BNORM_OK;
 }
 
-/* Two passes over each column: the mean, then the squares about it. */
-static void moments(bnorm_mat_f64 m, double *mean, double *m2)
-{
-    ptrdiff_t down = m.layout == BNORM_ROW_MAJOR ? m.ld : 1;
-    ptrdiff_t across = m.layout == BNORM_ROW_MAJOR ? 1 : m.ld;
-    for (ptrdiff_t k = 0; k < m.cols; k++) {
-        const double *x = m.data + k * across;
-        double first = m.rows ? x[0] : 0, sum = 0;
-        for (ptrdiff_t i = 0; i < m.rows; i++) sum += x[i * down] - first;
-        mean[k] = m.rows ? first + sum / (double)m.rows : 0;
-        m2[k] = 0;
-        for (ptrdiff_t i = 0; i < m.rows; i++)
-            m2[k] += (x[i * down] - mean[k]) * (x[i * down] - mean[k]);
-    }
-}
-
 static bnorm_status measure(bnorm_ctx *ctx, bnorm_mat_f64 m, double *center, double *scale)
 {
-    moments(m, center, scale);
-    finish(m.cols, (double)m.rows, scale);
+    double n;
+    bnorm_status status = bnorm_moments_f64(ctx, m, NULL, &n, center, scale);
+    if (status != BNORM_OK) return status;
+    finish(m.cols, n, scale);
     return check_finite(ctx, m.cols, center, scale);
 }
 

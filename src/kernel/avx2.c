@@ -1,4 +1,5 @@
-/* avx2: the kernels with four lanes of double. Called only where the processor has AVX2. */
+/* avx2: the kernels with four lanes of double. Called only where the processor has AVX2 and
+ * FMA. */
 #include "kernel/kernel.h"
 
 #if defined(__x86_64__)
@@ -7,10 +8,10 @@
 #include <string.h>
 
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #else
 #pragma GCC push_options
-#pragma GCC target("avx2")
+#pragma GCC target("avx2,fma")
 #endif
 
 #define ISA   avx2
@@ -26,7 +27,19 @@ static inline void stream_f32(float *to, vd v)
 {
     _mm_stream_ps(to, _mm256_cvtpd_ps((__m256d)v));
 }
-#define STREAM_FENCE _mm_sfence
+#define STREAM_FENCE  _mm_sfence
+#define MADD(a, b, c) ((vd)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
+
+/* Compilers find these conversions in halves only. */
+static inline vd load_full_f32(const float *from)
+{
+    return (vd)_mm256_cvtps_pd(_mm_loadu_ps(from));
+}
+static inline void store_full_f32(float *to, vd v)
+{
+    _mm_storeu_ps(to, _mm256_cvtpd_ps((__m256d)v));
+}
+#define CONVERTS 1
 
 #include "kernel/table.inc"
 

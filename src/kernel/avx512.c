@@ -26,7 +26,19 @@ static inline void stream_f32(float *to, vd v)
 {
     _mm256_stream_ps(to, _mm512_cvtpd_ps((__m512d)v));
 }
-#define STREAM_FENCE _mm_sfence
+#define STREAM_FENCE  _mm_sfence
+#define MADD(a, b, c) ((vd)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
+
+/* Compilers find these conversions in halves only. */
+static inline vd load_full_f32(const float *from)
+{
+    return (vd)_mm512_cvtps_pd(_mm256_loadu_ps(from));
+}
+static inline void store_full_f32(float *to, vd v)
+{
+    _mm256_storeu_ps(to, _mm512_cvtpd_ps((__m512d)v));
+}
+#define CONVERTS 1
 
 /* The first k lanes from memory, `fill` in the others. */
 static inline vd load_part_f64(const double *from, ptrdiff_t k, vd fill)

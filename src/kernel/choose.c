@@ -16,7 +16,8 @@ static const bnorm_kernels *pair_at(int isa)
 #if defined(__aarch64__)
     if (isa == 1) return bnorm_kernels_neon;
 #elif defined(__x86_64__)
-    if (isa == 2 && __builtin_cpu_supports("avx2")) return bnorm_kernels_avx2;
+    if (isa == 2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return bnorm_kernels_avx2;
     if (isa == 3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl"))
         return bnorm_kernels_avx512;
 #endif

@@ -1,8 +1,9 @@
 /* kernel: the loops of batch normalisation as tables of functions, one table for each
  * instruction set and precision. Kernels allocate nothing, keep nothing, cannot fail and know
- * no threads. Data are read as double, computed in double and rounded once when stored; no
- * product is contracted with a sum, so what a kernel does element by element (affine, slope)
- * and column by column (row_sums, row_pair_sums) has the same bits on every instruction set. */
+ * no threads. Data are read as double, computed in double and rounded once when stored.
+ * Products are fused with sums only where the source says so (MADD), so an element has the same
+ * bits whatever its place in a vector; what is made element by element (affine, slope) or
+ * column by column (row_sums, row_pair_sums) has them on every instruction set that fuses. */
 #ifndef BNORM_KERNEL_KERNEL_H
 #define BNORM_KERNEL_KERNEL_H
 

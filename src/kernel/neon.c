@@ -2,11 +2,13 @@
 #include "kernel/kernel.h"
 
 #if defined(__aarch64__)
+#include <arm_neon.h>
 #include <stdint.h>
 #include <string.h>
 
-#define ISA   neon
-#define LANES 2
+#define ISA           neon
+#define LANES         2
+#define MADD(a, b, c) vfmaq_f64(c, a, b)
 typedef double vd __attribute__((vector_size(16)));
 #include "kernel/table.inc"
 #endif

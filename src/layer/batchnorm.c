@@ -3,9 +3,10 @@
  *   backward  (B1) dbeta = 1'W   (B2) dgamma = diag(zhat'W)
  *             (B3) dz = (gamma/sigma) [ w - (omega/n) dbeta - (omega zhat) dgamma/M ]
  * so that, seen from the weights before it, dR/dG = X'dz is (W3). Nothing but Z is kept: B is
- * computed again where it is needed. */
+ * computed again where it is needed, by the kernel that forward uses: the same bits. */
 #include <string.h>
 
+#include "kernel/kernel.h"
 #include "layer/layer.h"
 
 static int forward(void *user, const bnorm_pass *pass, const double *params, bnorm_mat_f64 x,
@@ -15,8 +16,10 @@ static int forward(void *user, const bnorm_pass *pass, const double *params, bno
     const double *gamma = params, *beta = params + l->inputs;
     if (!pass->training)
         return bnorm_infer_f64(pass->ctx, x, gamma, beta, l->mean, l->var, l->rule.eps, y);
-    return bnorm_forward_f64(pass->ctx, x, pass->weights, gamma, beta, l->rule, y,
-                             l->batch_mean, l->batch_rstd);
+    bnorm_status status = bnorm_forward_f64(pass->ctx, x, pass->weights, gamma, beta, l->rule,
+                                            y, l->batch_mean, l->batch_rstd);
+    for (ptrdiff_t j = 0; j < l->inputs; j++) l->batch_scale[j] = gamma[j] * l->batch_rstd[j];
+    return status;
 }
 
 /* dparams is written, not added to: the gradient starts at zero and no other layer adds to this
@@ -33,13 +36,10 @@ static int backward(void *user, const bnorm_pass *pass, const double *params, bn
 void bnorm_batchnorm_rebuild(const layer *l, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t col,
                              ptrdiff_t cols, double *b)
 {
-    const double *gamma = l->params + col, *beta = gamma + l->inputs;
-    const double *mean = l->batch_mean + col, *rstd = l->batch_rstd + col;
-    for (ptrdiff_t i = 0; i < rows; i++, b += cols) {
-        const double *z = l->x.data + (first + i) * l->x.ld + col;
-        for (ptrdiff_t j = 0; j < cols; j++)
-            b[j] = (z[j] - mean[j]) * (gamma[j] * rstd[j]) + beta[j];
-    }
+    const double *beta = l->params + l->inputs;
+    bnorm_affine a = {l->batch_mean + col, l->batch_scale + col, beta + col};
+    bnorm_tile z = {l->x.data + first * l->x.ld + col, rows, cols, l->x.ld};
+    bnorm_kernels_f64()->row_affine(&z, &a, b, cols, 0);
 }
 
 static int blocks(void *user, ptrdiff_t inputs, bnorm_block_shape *blocks)

@@ -26,13 +26,13 @@ typedef struct layer {
     ptrdiff_t offset, count;   /* its part of the parameter vector */
     const struct layer *previous, *next;
 
-    bnorm_activation activation; /* activation */
-    bnorm_rule rule;             /* batchnorm */
-    double rate;                 /* dropout */
-    int bias;                    /* dense */
-    double *mean, *var;          /* batchnorm: the inference statistics */
-    double *batch_mean, *batch_rstd;
-    buffer partial; /* dense: products of chunks of rows */
+    bnorm_activation activation;                   /* activation */
+    bnorm_rule rule;                               /* batchnorm */
+    double rate;                                   /* dropout */
+    int bias;                                      /* dense */
+    double *mean, *var;                            /* batchnorm: the inference statistics */
+    double *batch_mean, *batch_rstd, *batch_scale; /* scale = gamma rstd */
+    buffer partial;                                /* dense: products of chunks of rows */
 
     /* One training pass: in and out of forward. An in-place layer writes over its input; an
      * activation in place after a batchnorm finds its input again by
@@ -50,7 +50,7 @@ struct bnorm_net {
     int started;
     ptrdiff_t parameter_count, block_count, statistic_count;
     double *parameters;
-    double *statistics; /* of all batchnorm layers: mean, var, batch mean, batch rstd */
+    double *statistics; /* of all batchnorm layers: five vectors each */
     bnorm_block *blocks;
     double *penalty_factors; /* block_count */
     buffer x_copy, y_copy;   /* column-major data, row-major */

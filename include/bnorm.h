@@ -373,7 +373,7 @@ typedef struct bnorm_block_shape {
 
 /* A layer of the caller's own. All matrices are row-major with ld = cols. Functions return 0,
  * or anything else to fail with BNORM_E_USER. `params` are the layer's parameters, block after
- * block. */
+ * block. Like the caller's activations and losses they run on the calling thread only. */
 typedef struct bnorm_layer {
     size_t struct_size; /* sizeof(bnorm_layer) */
     const char *name;
@@ -522,7 +522,7 @@ BNORM_API bnorm_status bnorm_net_check(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat
 /* ------------------------------------------------------------------------------ training */
 
 typedef enum bnorm_optimizer {
-    BNORM_OPTIMIZER_AUTO, /* L-BFGS when rows * inputs <= 2,000,000, else Adam */
+    BNORM_OPTIMIZER_AUTO, /* L-BFGS when rows * inputs <= 2,000,000 and no dropout, else Adam */
     BNORM_OPTIMIZER_LBFGS,
     BNORM_OPTIMIZER_SGD,
     BNORM_OPTIMIZER_RMSPROP,
@@ -550,7 +550,8 @@ typedef struct bnorm_fit_options {
     double weight_decay; /* adam: decoupled (AdamW), on penalised-by-default blocks; 0 */
     double tolerance;    /* L-BFGS stops when |g| <= tolerance max(1, |params|); 1e-6 */
     ptrdiff_t memory;    /* L-BFGS pairs: 10 */
-    ptrdiff_t patience;  /* epochs without a better validation loss before stopping; 20 */
+    ptrdiff_t patience;  /* epochs without a better validation loss before stopping; 20.
+                            0: never */
     int running;         /* 0: inference statistics by an exact population pass. 1: running,
                             exponential with weight `update`, variance by `running_ddof` */
     double update;       /* 0.1 */

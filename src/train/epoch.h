@@ -1,0 +1,17 @@
+/* epoch: what a fit keeps and the clock it runs by. */
+#ifndef BNORM_TRAIN_EPOCH_H
+#define BNORM_TRAIN_EPOCH_H
+
+#include <time.h>
+
+#include "train/fit.h"
+
+double bnorm_fit_clock(void); /* seconds */
+/* Parameters and inference statistics: remembered, put back. */
+void bnorm_fit_keep(fit *f);
+void bnorm_fit_restore(fit *f);
+/* Inference statistics of the present parameters: the population's, unless running ones are
+ * asked for. */
+bnorm_status bnorm_fit_statistics(fit *f);
+
+#endif

@@ -1,0 +1,122 @@
+/* fit: checks, memory, the choice of optimiser, and an end that always leaves the network with
+ * parameters and statistics that belong together. */
+#define _POSIX_C_SOURCE 200809L
+#include <math.h>
+#include <string.h>
+
+#include "base/ctx.h"
+#include "base/memory.h"
+#include "train/epoch.h"
+#include "train/options.h"
+
+/* x and y row-major: a column-major one is copied once, not at each pass. */
+static bnorm_status take_sample(fit *f, bnorm_mat_f64 x, bnorm_mat_f64 y, const double *weights,
+                                sample *s)
+{
+    bnorm_status status = bnorm_net_check_x(f->ctx, f->net, x);
+    if (status == BNORM_OK) status = bnorm_net_check_targets(f->ctx, f->net, x, y, f->loss);
+    if (status == BNORM_OK) status = bnorm_net_check_weights(f->ctx, x.rows, weights, &s->n);
+    s->x = x;
+    s->y = y;
+    s->weights = weights;
+    return status;
+}
+
+static bnorm_status reserve(fit *f)
+{
+    ptrdiff_t count = f->net->parameter_count, statistics = f->net->statistic_count, total;
+    if (!bnorm_multiply(4, count, &total) ||
+        __builtin_add_overflow(total, statistics, &total) ||
+        !(f->memory = bnorm_alloc_zero(f->ctx, total, sizeof *f->memory)))
+        return bnorm_fail_memory(f->ctx, "the vectors of the fit");
+    f->gradient = f->memory;
+    f->state = f->gradient + count;
+    f->kept = f->state + 2 * count;
+    f->kept_statistics = f->kept + count;
+    f->rows = bnorm_alloc(f->ctx, f->train.x.rows, sizeof *f->rows);
+    f->order = bnorm_alloc(f->ctx, f->train.x.rows, sizeof *f->order);
+    if (!f->rows || !f->order) return bnorm_fail_memory(f->ctx, "the order of the rows");
+    bnorm_status status = bnorm_row_major(f->ctx, f->train.x, 0, &f->x_rows, &f->train.x);
+    if (status == BNORM_OK)
+        status = bnorm_row_major(f->ctx, f->train.y, 0, &f->y_rows, &f->train.y);
+    return status;
+}
+
+static void release(fit *f)
+{
+    bnorm_free(f->memory);
+    bnorm_free(f->rows);
+    bnorm_free(f->order);
+    bnorm_buffer_free(&f->x_rows);
+    bnorm_buffer_free(&f->y_rows);
+    bnorm_buffer_free(&f->batch_x);
+    bnorm_buffer_free(&f->batch_y);
+    bnorm_buffer_free(&f->batch_weights);
+}
+
+/* Parameters that belong to the end: the best by validation, the present ones without
+ * validation, those of the last whole epoch after a failure; and their statistics. */
+static bnorm_status settle(fit *f, bnorm_status status)
+{
+    int validated = f->valid.x.rows && f->best_epoch > 0;
+    int failed = status != BNORM_OK && status != BNORM_E_INTERRUPTED;
+    if (validated || failed) bnorm_fit_restore(f);
+    if (validated || (failed && f->epochs == 0)) return BNORM_OK;
+    return bnorm_fit_statistics(f);
+}
+
+static bnorm_status fill_report(fit *f, bnorm_fit_report *report)
+{
+    *report = (bnorm_fit_report){.optimizer = f->options.optimizer,
+                                 .epochs = f->epochs,
+                                 .best_epoch = f->best_epoch,
+                                 .loss = NAN,
+                                 .validation = NAN,
+                                 .converged = f->converged};
+    const sample *s = &f->train, *v = &f->valid;
+    bnorm_status status =
+        bnorm_net_loss(f->ctx, f->net, s->x, s->y, s->weights, f->loss, &report->loss);
+    if (status == BNORM_OK && v->x.rows)
+        status = bnorm_net_loss(f->ctx, f->net, v->x, v->y, v->weights, f->loss,
+                                &report->validation);
+    report->seconds = bnorm_fit_clock() - f->started;
+    return status;
+}
+
+/* The first failure counts; what comes after it leaves its message alone. */
+static bnorm_status finish(fit *f, bnorm_status status, bnorm_fit_report *report)
+{
+    bnorm_ctx *ctx = f->ctx;
+    char message[BNORM_MESSAGE_SIZE];
+    memcpy(message, bnorm_ctx_message(ctx), ctx ? sizeof message : 1);
+    bnorm_fit_report unused;
+    bnorm_status end = settle(f, status);
+    if (end == BNORM_OK) end = fill_report(f, report ? report : &unused);
+    if (status == BNORM_OK) return end;
+    return bnorm_fail(ctx, status, "%s", message);
+}
+
+static bnorm_status run(fit *f)
+{
+    f->parameters = f->net->parameters;
+    bnorm_fit_keep(f);
+    return f->options.optimizer == BNORM_OPTIMIZER_LBFGS ? bnorm_fit_lbfgs(f)
+                                                         : bnorm_fit_batches(f);
+}
+
+bnorm_status bnorm_fit(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x, bnorm_mat_f64 y,
+                       const double *weights, bnorm_mat_f64 x_valid, bnorm_mat_f64 y_valid,
+                       const double *weights_valid, const bnorm_loss *loss,
+                       const bnorm_fit_options *options, bnorm_fit_report *report)
+{
+    fit f = {.ctx = ctx, .net = net, .loss = loss, .validation = NAN};
+    f.started = bnorm_fit_clock();
+    bnorm_status status = take_sample(&f, x, y, weights, &f.train);
+    if (status == BNORM_OK && x_valid.rows != 0)
+        status = take_sample(&f, x_valid, y_valid, weights_valid, &f.valid);
+    if (status == BNORM_OK) status = bnorm_fit_resolve(ctx, net, x.rows, options, &f.options);
+    if (status == BNORM_OK) status = reserve(&f);
+    if (status == BNORM_OK) status = finish(&f, run(&f), report);
+    release(&f);
+    return status;
+}

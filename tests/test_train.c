@@ -560,6 +560,7 @@ static bnorm_status everything(bnorm_ctx *ctx, bnorm_optimizer optimizer)
     bnorm_mat_f64 my = bnorm_view_f64(y, rows, 1, BNORM_COL_MAJOR);
     bnorm_mat_f64 ms = bnorm_view_f64(scores, rows, 1, BNORM_COL_MAJOR);
     const bnorm_loss *loss = bnorm_loss_find("squared");
+    bnorm_check_block report[5];
     bnorm_fit_options o;
     bnorm_fit_defaults(&o);
     o.optimizer = optimizer;
@@ -574,6 +575,8 @@ static bnorm_status everything(bnorm_ctx *ctx, bnorm_optimizer optimizer)
     if (s == BNORM_OK) s = bnorm_net_start(ctx, net, 1);
     if (s == BNORM_OK) s = bnorm_fit(ctx, net, mx, my, NULL, mx, my, NULL, loss, &o, NULL);
     if (s == BNORM_OK) s = bnorm_net_predict(ctx, net, mx, ms);
+    if (s == BNORM_OK && rows == 60)
+        s = bnorm_net_check(ctx, net, mx, my, NULL, loss, 1, 2, report);
     bnorm_net_destroy(net);
     return s;
 }

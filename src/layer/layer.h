@@ -57,6 +57,8 @@ struct bnorm_net {
     buffer infer_x, infer[2];
     double *moments; /* mean and m2 of two blocks of rows, for the population pass */
     ptrdiff_t widest;
+    uint64_t
+        disturbance; /* not 0: the outputs of all layers get rounding errors of this draw */
 };
 
 /* Each fills layer->ops. */
@@ -106,6 +108,10 @@ bnorm_status bnorm_net_backward(bnorm_net *net, const bnorm_pass *pass, double *
                                 double *gradient);
 /* Where dR/dscores may be put: the scores themselves, unless a caller's layer made them. */
 double *bnorm_net_upstream(bnorm_net *net);
+
+/* to = from, each value off by a relative error of at most two units of rounding, a function of
+ * the draw and the value. to may be from. */
+void bnorm_disturb(uint64_t draw, ptrdiff_t count, const double *from, double *to);
 
 /* Row-major: x itself, or its copy in b. */
 bnorm_status bnorm_row_major(bnorm_ctx *ctx, bnorm_mat_f64 x, int packed, buffer *b,

@@ -44,6 +44,9 @@ bnorm_status bnorm_net_forward(bnorm_ctx *ctx, bnorm_net *net, const bnorm_pass 
         int code = l->ops.forward(l->ops.user, pass, l->params, l->x, l->y);
         status = bnorm_layer_status(ctx, l, "forward", code);
         *scores = l->y;
+        if (net->disturbance)
+            bnorm_disturb(net->disturbance + (uint64_t)l->number * 1000, x.rows * l->outputs,
+                          l->y.data, l->y.data);
     }
     return status;
 }

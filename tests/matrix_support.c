@@ -92,12 +92,12 @@ bnorm_mat_f32 mat_f32(const mat *m)
 
 void mat_fill(mat *m, uint64_t stream, double center, double scale)
 {
-    double *row = malloc((size_t)(m->cols + 1) * sizeof *row);
-    for (ptrdiff_t i = 0; i < m->rows; i++) {
-        bnorm_random_normal(11, stream, (uint64_t)(i * m->cols), m->cols, row);
-        for (ptrdiff_t j = 0; j < m->cols; j++) mat_set(m, i, j, center + scale * row[j]);
-    }
-    free(row);
+    enum { PERIOD = 8191 }; /* a prime, so columns differ */
+    static double numbers[PERIOD];
+    bnorm_random_normal(11, stream, 0, PERIOD, numbers);
+    for (ptrdiff_t i = 0; i < m->rows; i++)
+        for (ptrdiff_t j = 0; j < m->cols; j++)
+            mat_set(m, i, j, center + scale * numbers[(i * m->cols + j) % PERIOD]);
 }
 
 static int is_canary(const mat *m, ptrdiff_t k)
@@ -284,6 +284,10 @@ column reference_column(const mat *x, ptrdiff_t j, const double *weights)
         sum += w * mat_get(x, i, j);
     }
     if (c.n > 0) c.mean = sum / c.n;
+    long double rest = 0; /* what rounding left: a constant column must have M2 = 0 */
+    for (ptrdiff_t i = 0; i < x->rows; i++)
+        rest += (weights ? weights[i] : 1) * (mat_get(x, i, j) - c.mean);
+    if (c.n > 0) c.mean += rest / c.n;
     for (ptrdiff_t i = 0; i < x->rows; i++) {
         long double d = mat_get(x, i, j) - c.mean;
         c.m2 += (weights ? weights[i] : 1) * d * d;

@@ -8,6 +8,7 @@
 #include "base/ctx.h"
 #include "base/memory.h"
 #include "io/number.h"
+#include "io/utf8.h"
 
 void bnorm_frame_defaults(bnorm_frame_options *options)
 {
@@ -55,6 +56,20 @@ static bnorm_status fail_few(const bnorm_binding *b, ptrdiff_t count)
         source, count, b->table->rows, name, most);
 }
 
+/* Model files hold names and levels as UTF-8: better said now than after a long training. */
+static bnorm_status check_utf8(const bnorm_binding *b, const bnorm_names *names,
+                               const char *what)
+{
+    for (ptrdiff_t k = 0; k < names->count; k++) {
+        char shown[BNORM_EXCERPT_SIZE];
+        if (bnorm_utf8_valid(bnorm_names_text(names, k))) continue;
+        bnorm_excerpt(bnorm_names_text(names, k), shown);
+        return bnorm_fail(b->ctx, BNORM_E_DATA, "the %s '%s' is not UTF-8; convert the table",
+                          what, shown);
+    }
+    return BNORM_OK;
+}
+
 static bnorm_status learn_levels(const bnorm_binding *b, const ptrdiff_t *rows, ptrdiff_t count,
                                  bnorm_frame *frame)
 {
@@ -62,6 +77,7 @@ static bnorm_status learn_levels(const bnorm_binding *b, const ptrdiff_t *rows, 
         if (!frame->learned[v].factor) continue;
         const bnorm_column *c = b->columns[bnorm_variable_column(frame->f.variables + v)];
         bnorm_status status = bnorm_levels_learn(b->ctx, c, rows, count, frame->learned + v);
+        if (status == BNORM_OK) status = check_utf8(b, &frame->learned[v].levels, "level");
         if (status != BNORM_OK) return status;
     }
     const bnorm_learned *target = frame->learned;
@@ -148,7 +164,7 @@ static bnorm_status learn_rows(bnorm_binding *b, const bnorm_frame_options *o, p
     bnorm_status status = bnorm_binding_complete(b, rows, &count);
     if (status == BNORM_OK && count < 2) return fail_few(b, count);
     if (status == BNORM_OK) status = learn_levels(b, rows, count, frame);
-    if (status == BNORM_OK) status = bnorm_design_plan(b->ctx, frame);
+    if (status == BNORM_OK) status = bnorm_design_plan(b->ctx, frame, BNORM_DESIGN_COLUMNS);
     if (status == BNORM_OK) status = bnorm_binding_translate(b);
     if (status == BNORM_OK) status = settle_constant(b, rows, count, o->drop_constant, frame);
     return status;
@@ -160,6 +176,7 @@ static bnorm_status learn_table(bnorm_ctx *ctx, const bnorm_table *table,
     bnorm_binding b;
     ptrdiff_t *rows = NULL;
     bnorm_status status = bnorm_binding_start(ctx, frame, table, 1, &b);
+    if (status == BNORM_OK) status = check_utf8(&b, &frame->f.texts, "expression");
     if (status == BNORM_OK) status = decide_kinds(&b, o->factor_target, frame);
     if (status == BNORM_OK) status = bnorm_binding_check(&b, 1);
     if (status == BNORM_OK) {

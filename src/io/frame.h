@@ -24,6 +24,7 @@ typedef struct bnorm_learned {
 /* A column of the design: its term, and its place among the term's columns. */
 typedef struct bnorm_design_column {
     ptrdiff_t term, code;
+    ptrdiff_t number; /* in the design before any was dropped */
     char *name;
 } bnorm_design_column;
 
@@ -96,9 +97,9 @@ ptrdiff_t bnorm_levels_find_text(const bnorm_learned *learned, const char *text)
 ptrdiff_t bnorm_levels_find_number(const bnorm_learned *learned, double value);
 void bnorm_levels_clear(bnorm_learned *learned);
 
-/* Lays out the design: coding, columns and names, all of them inputs. Errors: DATA (too many
- * columns), MEMORY. */
-bnorm_status bnorm_design_plan(bnorm_ctx *ctx, bnorm_frame *frame);
+/* Lays out the design: coding, columns and names, all of them inputs. Errors: DATA (more than
+ * `most` columns, or names of more than 256 MB), MEMORY. */
+bnorm_status bnorm_design_plan(bnorm_ctx *ctx, bnorm_frame *frame, ptrdiff_t most);
 /* Moves the inputs marked in drop to the dropped ones. Errors: MEMORY. */
 bnorm_status bnorm_design_drop(bnorm_ctx *ctx, bnorm_frame *frame, const unsigned char *drop);
 /* The number of the level of variable i (of the term) that column `code` stands for; -1 for a

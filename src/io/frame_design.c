@@ -63,14 +63,13 @@ void bnorm_design_levels(const bnorm_frame *frame, ptrdiff_t term, ptrdiff_t cod
     }
 }
 
-/* Columns of a term; too many count as BNORM_DESIGN_COLUMNS + 1. */
-static ptrdiff_t term_width(const bnorm_frame *frame, ptrdiff_t term)
+/* Columns of a term; more than `most` count as most + 1. */
+static ptrdiff_t term_width(const bnorm_frame *frame, ptrdiff_t term, ptrdiff_t most)
 {
     ptrdiff_t product = 1, first;
-    for (int i = 0; i < frame->f.terms.items[term].order; i++) {
-        product *= width(frame, term, i, &first); /* both factors are below 2^31 */
-        if (product > BNORM_DESIGN_COLUMNS) return BNORM_DESIGN_COLUMNS + 1;
-    }
+    for (int i = 0; i < frame->f.terms.items[term].order; i++)
+        if (!bnorm_multiply(product, width(frame, term, i, &first), &product) || product > most)
+            return most + 1;
     return product;
 }
 
@@ -92,45 +91,55 @@ static size_t write_column(const bnorm_frame *frame, ptrdiff_t term, ptrdiff_t c
     return used;
 }
 
-static char *column_name(bnorm_ctx *ctx, const bnorm_frame *frame, ptrdiff_t term,
-                         ptrdiff_t code)
+#define NAMES_SIZE ((size_t)1 << 28) /* of all names together: long levels multiply */
+
+static bnorm_status add_column(bnorm_ctx *ctx, bnorm_frame *frame, ptrdiff_t term,
+                               ptrdiff_t code, size_t *size)
 {
     size_t length = write_column(frame, term, code, NULL, 0);
+    if (length >= NAMES_SIZE - *size)
+        return bnorm_fail(ctx, BNORM_E_DATA, "the names of the input columns are too long");
+    *size += length;
     char *name = bnorm_alloc(ctx, (ptrdiff_t)length + 1, 1);
-    if (name) write_column(frame, term, code, name, length + 1);
-    return name;
+    if (!name) return bnorm_fail_memory(ctx, "the columns of a frame");
+    write_column(frame, term, code, name, length + 1);
+    ptrdiff_t k = frame->input_count++;
+    frame->inputs[k] =
+        (bnorm_design_column){.term = term, .code = code, .number = k, .name = name};
+    return BNORM_OK;
 }
 
-static bnorm_status count_columns(bnorm_ctx *ctx, const bnorm_frame *frame, ptrdiff_t *total)
+static bnorm_status count_columns(bnorm_ctx *ctx, const bnorm_frame *frame, ptrdiff_t most,
+                                  ptrdiff_t *total)
 {
     *total = 0;
     for (ptrdiff_t k = 0; k < frame->f.terms.count; k++) {
-        *total += term_width(frame, k);
-        if (*total > BNORM_DESIGN_COLUMNS)
+        *total += term_width(frame, k, most);
+        if (*total > most)
             return bnorm_fail(ctx, BNORM_E_DATA,
-                              "the terms make more than %d input columns; use fewer levels or "
+                              "the terms make more than %td input columns; use fewer levels or "
                               "interactions",
-                              BNORM_DESIGN_COLUMNS);
+                              most);
     }
     return BNORM_OK;
 }
 
-bnorm_status bnorm_design_plan(bnorm_ctx *ctx, bnorm_frame *frame)
+bnorm_status bnorm_design_plan(bnorm_ctx *ctx, bnorm_frame *frame, ptrdiff_t most)
 {
     ptrdiff_t total;
+    size_t size = 0;
     frame->full = bnorm_alloc_zero(ctx, frame->f.terms.count, sizeof *frame->full);
     if (!frame->full) return bnorm_fail_memory(ctx, "the columns of a frame");
     plan_coding(frame);
-    bnorm_status status = count_columns(ctx, frame, &total);
+    bnorm_status status = count_columns(ctx, frame, most, &total);
     if (status != BNORM_OK) return status;
     frame->inputs = bnorm_alloc_zero(ctx, total, sizeof *frame->inputs);
     if (!frame->inputs) return bnorm_fail_memory(ctx, "the columns of a frame");
     for (ptrdiff_t k = 0; k < frame->f.terms.count; k++) {
-        ptrdiff_t columns = term_width(frame, k);
+        ptrdiff_t columns = term_width(frame, k, most);
         for (ptrdiff_t code = 0; code < columns; code++) {
-            char *name = column_name(ctx, frame, k, code);
-            if (!name) return bnorm_fail_memory(ctx, "the columns of a frame");
-            frame->inputs[frame->input_count++] = (bnorm_design_column){k, code, name};
+            status = add_column(ctx, frame, k, code, &size);
+            if (status != BNORM_OK) return status;
         }
     }
     return BNORM_OK;

@@ -1,0 +1,256 @@
+/* frame_json: a frame as JSON: its variables as they are written, their levels, its terms as
+ * numbers of variables, the columns that are dropped. '.' was expanded when it was learned, so
+ * a frame comes back without a table. */
+#include <string.h>
+
+#include "base/ctx.h"
+#include "base/memory.h"
+#include "io/json.h"
+#include "io/model.h"
+
+/* --------------------------------------------------------------------------------- write */
+
+static json_t *levels_to_json(const bnorm_names *levels)
+{
+    json_t *a = json_array();
+    int bad = 0;
+    for (ptrdiff_t k = 0; k < levels->count; k++)
+        bad |= json_array_append_new(a, json_string(bnorm_names_text(levels, k)));
+    if (!bad) return a;
+    json_decref(a);
+    return NULL;
+}
+
+static json_t *variable_to_json(const bnorm_frame *f, ptrdiff_t v)
+{
+    json_t *o = json_object();
+    int bad = json_object_set_new(o, "text", json_string(bnorm_names_text(&f->f.texts, v)));
+    if (f->learned[v].factor)
+        bad |= json_object_set_new(o, "levels", levels_to_json(&f->learned[v].levels));
+    if (!bad) return o;
+    json_decref(o);
+    return NULL;
+}
+
+static json_t *term_to_json(const bnorm_term *t)
+{
+    json_t *a = json_array();
+    int bad = 0;
+    for (int i = 0; i < t->order; i++)
+        bad |= json_array_append_new(a, json_integer(t->variable[i]));
+    if (!bad) return a;
+    json_decref(a);
+    return NULL;
+}
+
+json_t *bnorm_frame_to_json(const bnorm_frame *f)
+{
+    json_t *o = json_object(), *variables = json_array(), *terms = json_array();
+    json_t *dropped = json_array();
+    int bad = json_object_set_new(o, "formula", json_string(f->formula));
+    bad |= json_object_set_new(o, "na_error", json_boolean(f->na_error));
+    for (ptrdiff_t v = 0; v < f->f.texts.count; v++)
+        bad |= json_array_append_new(variables, variable_to_json(f, v));
+    for (ptrdiff_t k = 0; k < f->f.terms.count; k++)
+        bad |= json_array_append_new(terms, term_to_json(f->f.terms.items + k));
+    for (ptrdiff_t k = 0; k < f->dropped_count; k++)
+        bad |= json_array_append_new(dropped, json_integer(f->dropped[k].number));
+    bad |= json_object_set_new(o, "variables", variables);
+    bad |= json_object_set_new(o, "terms", terms);
+    bad |= json_object_set_new(o, "dropped", dropped);
+    bad |= json_object_set_new(o, "inputs_scaled", json_boolean(f->center != NULL));
+    bad |= json_object_set_new(o, "target_scaled", json_boolean(f->target_scaled));
+    if (!bad) return o;
+    json_decref(o);
+    return NULL;
+}
+
+/* ---------------------------------------------------------------------------------- read */
+
+static bnorm_status wrong(bnorm_ctx *ctx, const char *what)
+{
+    return bnorm_fail(ctx, BNORM_E_FORMAT, "the frame: %s", what);
+}
+
+static bnorm_status read_levels(bnorm_ctx *ctx, const json_t *json, bnorm_learned *learned)
+{
+    size_t count = json_array_size(json);
+    learned->factor = 1;
+    if (!count || count > INT32_MAX) return wrong(ctx, "a variable has illegal levels");
+    for (size_t k = 0; k < count; k++) {
+        const char *text = json_string_value(json_array_get(json, k));
+        ptrdiff_t number;
+        if (!text) return wrong(ctx, "a level is not a string");
+        bnorm_status status =
+            bnorm_names_add(ctx, &learned->levels, text, strlen(text), &number);
+        if (status != BNORM_OK) return status;
+        if (number != (ptrdiff_t)k) return wrong(ctx, "a level comes twice");
+    }
+    return bnorm_levels_index(ctx, learned);
+}
+
+static bnorm_status read_variable(bnorm_ctx *ctx, const json_t *json, bnorm_frame *f,
+                                  ptrdiff_t v)
+{
+    const char *text;
+    const json_t *levels = json_object_get(json, "levels");
+    bnorm_status status = bnorm_json_text(ctx, json, "a variable of the frame", "text", &text);
+    if (status == BNORM_OK) status = bnorm_formula_variable(ctx, &f->f, text);
+    if (status == BNORM_E_FORMULA) return wrong(ctx, bnorm_ctx_message(ctx));
+    if (status != BNORM_OK) return status;
+    const bnorm_expression *e = f->f.variables + v;
+    if (levels ? !bnorm_expression_plain(e) : e->factor)
+        return wrong(ctx, "levels do not go with a variable");
+    return levels ? read_levels(ctx, levels, f->learned + v) : BNORM_OK;
+}
+
+static bnorm_status read_variables(bnorm_ctx *ctx, const json_t *json, bnorm_frame *f)
+{
+    ptrdiff_t count = (ptrdiff_t)json_array_size(json);
+    if (count < 2 || count > INT32_MAX) return wrong(ctx, "too few variables");
+    f->learned = bnorm_alloc_zero(ctx, count, sizeof *f->learned);
+    if (!f->learned) return bnorm_fail_memory(ctx, "a frame");
+    for (ptrdiff_t v = 0; v < count; v++) {
+        bnorm_status status = read_variable(ctx, json_array_get(json, (size_t)v), f, v);
+        if (status != BNORM_OK) return status;
+    }
+    if (f->learned[0].factor && f->learned[0].levels.count < 2)
+        return wrong(ctx, "the target has one class only");
+    return BNORM_OK;
+}
+
+/* Ascending numbers of variables, none of them the target; each is marked as used. */
+static int read_term(const json_t *json, ptrdiff_t variables, bnorm_term *t,
+                     unsigned char *used)
+{
+    size_t order = json_array_size(json);
+    json_int_t last = 0;
+    *t = (bnorm_term){.order = (int)order};
+    if (order < 1 || order > BNORM_TERM_ORDER) return 0;
+    for (size_t i = 0; i < order; i++) {
+        const json_t *value = json_array_get(json, i);
+        json_int_t v = json_is_integer(value) ? json_integer_value(value) : -1;
+        if (v <= last || v >= variables) return 0;
+        t->variable[i] = (int32_t)v;
+        used[v] = 1;
+        last = v;
+    }
+    return 1;
+}
+
+static bnorm_status read_terms_with(bnorm_ctx *ctx, const json_t *json, bnorm_frame *f,
+                                    unsigned char *used)
+{
+    ptrdiff_t variables = f->f.texts.count;
+    for (size_t k = 0; k < json_array_size(json); k++) {
+        bnorm_term t;
+        if (!read_term(json_array_get(json, k), variables, &t, used))
+            return wrong(ctx, "a term is illegal");
+        bnorm_status status = bnorm_terms_add(ctx, &f->f.terms, &t);
+        if (status != BNORM_OK) return status;
+    }
+    for (ptrdiff_t v = 1; v < variables; v++)
+        if (!used[v]) return wrong(ctx, "a variable is in no term");
+    ptrdiff_t count = f->f.terms.count;
+    bnorm_status status = bnorm_terms_distinct(ctx, &f->f.terms);
+    if (status == BNORM_OK && f->f.terms.count != count)
+        return wrong(ctx, "a term comes twice");
+    return status;
+}
+
+/* Each term makes a column at least, which bounds their number by the inputs. */
+static bnorm_status read_terms(bnorm_ctx *ctx, const json_t *json, ptrdiff_t most,
+                               bnorm_frame *f)
+{
+    size_t count = json_array_size(json);
+    if (!count || count > (size_t)most || count > BNORM_TERM_COUNT)
+        return wrong(ctx, "the number of terms is illegal");
+    unsigned char *used = bnorm_alloc_zero(ctx, f->f.texts.count, 1);
+    bnorm_status status =
+        used ? read_terms_with(ctx, json, f, used) : bnorm_fail_memory(ctx, "a frame");
+    bnorm_free(used);
+    return status;
+}
+
+/* Marks the dropped columns of the design. */
+static bnorm_status drop(bnorm_ctx *ctx, const json_t *json, bnorm_frame *f)
+{
+    unsigned char *marks = bnorm_alloc_zero(ctx, f->input_count, 1);
+    bnorm_status status = marks ? BNORM_OK : bnorm_fail_memory(ctx, "a frame");
+    for (size_t k = 0; k < json_array_size(json) && status == BNORM_OK; k++) {
+        const json_t *value = json_array_get(json, k);
+        json_int_t n = json_is_integer(value) ? json_integer_value(value) : -1;
+        if (n < 0 || n >= f->input_count || marks[n])
+            status = wrong(ctx, "a dropped column is illegal");
+        else
+            marks[n] = 1;
+    }
+    if (status == BNORM_OK) status = bnorm_design_drop(ctx, f, marks);
+    bnorm_free(marks);
+    return status;
+}
+
+static bnorm_status read_design(bnorm_ctx *ctx, const json_t *json, ptrdiff_t inputs,
+                                bnorm_frame *f)
+{
+    json_t *variables, *terms, *dropped;
+    bnorm_status status = bnorm_json_array(ctx, json, "the frame", "variables", &variables);
+    if (status == BNORM_OK) status = bnorm_json_array(ctx, json, "the frame", "terms", &terms);
+    if (status == BNORM_OK)
+        status = bnorm_json_array(ctx, json, "the frame", "dropped", &dropped);
+    if (status == BNORM_OK) status = read_variables(ctx, variables, f);
+    if (status != BNORM_OK) return status;
+    ptrdiff_t columns = inputs + (ptrdiff_t)json_array_size(dropped);
+    status = read_terms(ctx, terms, columns, f);
+    if (status == BNORM_OK) status = bnorm_design_plan(ctx, f, columns);
+    if (status == BNORM_E_DATA) return wrong(ctx, bnorm_ctx_message(ctx));
+    if (status == BNORM_OK) status = drop(ctx, dropped, f);
+    if (status == BNORM_OK && f->input_count != inputs)
+        return bnorm_fail(ctx, BNORM_E_FORMAT,
+                          "the frame makes %td inputs, but the network takes %td",
+                          f->input_count, inputs);
+    return status;
+}
+
+static bnorm_status read_scaling(bnorm_ctx *ctx, const json_t *json, bnorm_frame *f)
+{
+    int inputs;
+    bnorm_status status = bnorm_json_flag(ctx, json, "the frame", "inputs_scaled", &inputs);
+    if (status == BNORM_OK)
+        status = bnorm_json_flag(ctx, json, "the frame", "target_scaled", &f->target_scaled);
+    if (status == BNORM_OK && f->target_scaled && f->learned[0].factor)
+        return wrong(ctx, "classes have no scaling");
+    if (status != BNORM_OK || !inputs) return status;
+    f->center = bnorm_alloc_zero(ctx, f->input_count, sizeof *f->center);
+    f->scale = bnorm_alloc_zero(ctx, f->input_count, sizeof *f->scale);
+    return f->center && f->scale ? BNORM_OK : bnorm_fail_memory(ctx, "a frame");
+}
+
+static bnorm_status read_frame(bnorm_ctx *ctx, const json_t *json, ptrdiff_t inputs,
+                               bnorm_frame *f)
+{
+    const char *formula;
+    f->target_scale = 1;
+    bnorm_status status = bnorm_json_text(ctx, json, "the frame", "formula", &formula);
+    if (status == BNORM_OK)
+        status = bnorm_json_flag(ctx, json, "the frame", "na_error", &f->na_error);
+    if (status != BNORM_OK) return status;
+    f->formula = bnorm_strdup(ctx, formula);
+    if (!f->formula) return bnorm_fail_memory(ctx, "a frame");
+    status = read_design(ctx, json, inputs, f);
+    return status == BNORM_OK ? read_scaling(ctx, json, f) : status;
+}
+
+bnorm_status bnorm_frame_from_json(bnorm_ctx *ctx, const json_t *json, ptrdiff_t inputs,
+                                   bnorm_frame **frame)
+{
+    *frame = NULL;
+    bnorm_frame *made = bnorm_alloc_zero(ctx, 1, sizeof *made);
+    if (!made) return bnorm_fail_memory(ctx, "a frame");
+    bnorm_status status = read_frame(ctx, json, inputs, made);
+    if (status == BNORM_OK)
+        *frame = made;
+    else
+        bnorm_frame_destroy(made);
+    return status;
+}

@@ -5,7 +5,8 @@
  * rule; of all neighbours on the ladder those with the least bound count.
  *
  * The bound is the sum of what can explain a difference though the gradient is right:
- *   truncation  the correction that Richardson's rule made, larger than what it left
+ *   truncation  the change of D from the wider step to the narrower: where F is smooth at least
+ *               15 times what D(h) is off, where its slope bends (Huber's loss) still 3 times
  *   rounding    2 noise/h, and 4 times the noise of the gradient entry itself
  *   a kink      half the jump of the slope, when one-sided quotients keep apart as h falls
  * The noise is measured, not guessed: F and its gradient are computed again with x and every
@@ -164,7 +165,7 @@ static bnorm_status differentiate(checker *c, ptrdiff_t k, double enough, quotie
         if (status != BNORM_OK) break;
         double correction = (narrow.quotient - wide.quotient) / 15; /* ratio 4: 4^2 - 1 */
         double rounding = 2 * c->noise / narrow.h + gradient;
-        double jump = kink(c, &wide, &narrow), bound = fabs(correction) + rounding;
+        double jump = kink(c, &wide, &narrow), bound = 15 * fabs(correction) + rounding;
         if (bound + jump < best->bound + best->kink)
             *best = (quotient){narrow.quotient + correction, bound, jump};
         if (best->bound + best->kink <= enough || rounding >= best->bound + best->kink) break;

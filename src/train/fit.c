@@ -83,7 +83,8 @@ static bnorm_status fill_report(fit *f, bnorm_fit_report *report)
     return status;
 }
 
-/* The first failure counts; what comes after it leaves its message alone. */
+/* The first failure counts; what comes after it leaves its message alone. Failures of memory or
+ * of the caller's functions end without a report. */
 static bnorm_status finish(fit *f, bnorm_status status, bnorm_fit_report *report)
 {
     bnorm_ctx *ctx = f->ctx;
@@ -91,7 +92,9 @@ static bnorm_status finish(fit *f, bnorm_status status, bnorm_fit_report *report
     memcpy(message, bnorm_ctx_message(ctx), ctx ? sizeof message : 1);
     bnorm_fit_report unused;
     bnorm_status end = settle(f, status);
-    if (end == BNORM_OK) end = fill_report(f, report ? report : &unused);
+    int reported =
+        status == BNORM_OK || status == BNORM_E_INTERRUPTED || status == BNORM_E_NONFINITE;
+    if (end == BNORM_OK && reported) end = fill_report(f, report ? report : &unused);
     if (status == BNORM_OK) return end;
     return bnorm_fail(ctx, status, "%s", message);
 }

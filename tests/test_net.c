@@ -197,6 +197,78 @@ static void weights_are_copies(void **state)
     bnorm_ctx_destroy(ctx);
 }
 
+/* scores = (X G1 + 1 b1') G2 + 1 b2' in long double, and the gradient of the mean square. */
+typedef struct linear {
+    ptrdiff_t n, p, q, r;
+    const double *x, *y, *g1, *b1, *g2, *b2;
+} linear;
+
+static void linear_gradient(const linear *m, long double *dg1, long double *db1,
+                            long double *dg2, long double *db2)
+{
+    long double *v = malloc((size_t)m->q * sizeof *v), *dv = malloc((size_t)m->q * sizeof *dv);
+    for (ptrdiff_t i = 0; i < m->n; i++) {
+        const double *x = m->x + i * m->p;
+        for (ptrdiff_t j = 0; j < m->q; j++) {
+            v[j] = m->b1[j];
+            dv[j] = 0;
+            for (ptrdiff_t k = 0; k < m->p; k++)
+                v[j] += (long double)x[k] * m->g1[k * m->q + j];
+        }
+        for (ptrdiff_t c = 0; c < m->r; c++) {
+            long double score = m->b2[c];
+            for (ptrdiff_t j = 0; j < m->q; j++) score += v[j] * m->g2[j * m->r + c];
+            long double d = 2 * (score - m->y[i * m->r + c]) / m->n;
+            db2[c] += d;
+            for (ptrdiff_t j = 0; j < m->q; j++) {
+                dg2[j * m->r + c] += v[j] * d;
+                dv[j] += d * m->g2[j * m->r + c];
+            }
+        }
+        for (ptrdiff_t j = 0; j < m->q; j++) {
+            db1[j] += dv[j];
+            for (ptrdiff_t k = 0; k < m->p; k++) dg1[k * m->q + j] += x[k] * dv[j];
+        }
+    }
+    free(v), free(dv);
+}
+
+/* Sizes on either side of every cut: small products, BLAS, chunks of rows, tiles of G. */
+static void products_of_every_size(void **state)
+{
+    (void)state;
+    static const ptrdiff_t sizes[][4] = {
+        {9, 3, 2, 1}, {65, 20, 7, 2}, {1500, 9, 12, 3}, {3100, 3, 2, 1}, {600, 70, 300, 2},
+    };
+    bnorm_ctx *ctx = make_ctx(2);
+    for (size_t c = 0; c < sizeof sizes / sizeof *sizes; c++) {
+        linear m = {.n = sizes[c][0], .p = sizes[c][1], .q = sizes[c][2], .r = sizes[c][3]};
+        bnorm_net *net;
+        assert_ok(ctx, bnorm_net_create(ctx, m.p, &net));
+        assert_ok(ctx, bnorm_net_dense(ctx, net, m.q));
+        assert_ok(ctx, bnorm_net_dense(ctx, net, m.r));
+        assert_ok(ctx, bnorm_net_start(ctx, net, 1));
+        ptrdiff_t count;
+        double *p = bnorm_net_parameters(net, &count), r;
+        bnorm_random_normal(5, 5, 0, count, p);
+        double *x = random_values(1, m.n * m.p), *y = random_values(2, m.n * m.r);
+        double *g = malloc((size_t)count * sizeof *g);
+        long double *d = calloc((size_t)count, sizeof *d);
+        m.x = x, m.y = y, m.g1 = p, m.b1 = m.g1 + m.p * m.q, m.g2 = m.b1 + m.q;
+        m.b2 = m.g2 + m.q * m.r;
+        linear_gradient(&m, d, d + (m.b1 - p), d + (m.g2 - p), d + (m.b2 - p));
+        assert_ok(ctx, bnorm_net_gradient(ctx, net, rows_of(x, m.n, m.p), rows_of(y, m.n, m.r),
+                                          NULL, bnorm_loss_find("squared"), 0, 0, &r, g));
+        /* terms of size sqrt(p q), averaged over n rows: their sum is as exact as their size */
+        double size = 0;
+        for (ptrdiff_t k = 0; k < count; k++) size = fmax(size, (double)fabsl(d[k]));
+        for (ptrdiff_t k = 0; k < count; k++) assert_near(g[k], (double)d[k], 2e-14 * size);
+        free(x), free(y), free(g), free(d);
+        bnorm_net_destroy(net);
+    }
+    bnorm_ctx_destroy(ctx);
+}
+
 /* ---------------------------------------------------------------------------- inference */
 
 /* Rows alone, permuted, column-major, with wide ld: the same bits. Widths around the vector
@@ -463,11 +535,17 @@ static void data_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counterexample_on_paper), cmocka_unit_test(question_data),
-        cmocka_unit_test(radial_identity),         cmocka_unit_test(weights_are_copies),
-        cmocka_unit_test(rows_are_alone),          cmocka_unit_test(population_is_full_batch),
-        cmocka_unit_test(names_and_shapes),        cmocka_unit_test(starting_variances),
-        cmocka_unit_test(construction_errors),     cmocka_unit_test(data_errors),
+        cmocka_unit_test(counterexample_on_paper),
+        cmocka_unit_test(question_data),
+        cmocka_unit_test(radial_identity),
+        cmocka_unit_test(weights_are_copies),
+        cmocka_unit_test(products_of_every_size),
+        cmocka_unit_test(rows_are_alone),
+        cmocka_unit_test(population_is_full_batch),
+        cmocka_unit_test(names_and_shapes),
+        cmocka_unit_test(starting_variances),
+        cmocka_unit_test(construction_errors),
+        cmocka_unit_test(data_errors),
     };
     return cmocka_run_group_tests_name("net", tests, NULL, NULL);
 }

@@ -332,14 +332,14 @@ static void every_optimizer_learns(void **state)
 }
 
 /* The whole fit has the same bits for 1 .. 4 threads and when run again. The sizes make every
- * product cut: 4000 rows in chunks, a layer wider than a tile. */
+ * product cut: rows in chunks, G in tiles. */
 static void same_bits_for_any_threads(void **state)
 {
     (void)state;
     for (bnorm_optimizer o = BNORM_OPTIMIZER_LBFGS; o <= BNORM_OPTIMIZER_ADAM; o++) {
         double *first = NULL, loss = 0;
         for (int threads = 1; threads <= 5; threads++) {
-            problem *p = make_problem(threads == 5 ? 1 : threads, 4000, 0);
+            problem *p = make_problem(threads == 5 ? 1 : threads, 2100, 0);
             add_net(p, 70, "relu", o == BNORM_OPTIMIZER_ADAM ? 0.3 : 0);
             p->options.optimizer = o;
             p->options.epochs = 3;

@@ -1,5 +1,5 @@
-/* csv_read: reading a table. Invariant: libcsv is fed one line at a time, so `line` is the line of
- * every byte it sees; a row's line is the one on which its first byte stood. Cells lie one
+/* csv_read: reading a table. Invariant: libcsv is fed one line at a time, so `line` is the line
+ * of every byte it sees; a row's line is the one on which its first byte stood. Cells lie one
  * after another in `text`, each ended by a NUL; starts[] holds where. */
 #include "csv_read.h"
 

@@ -1,5 +1,5 @@
-/* csv_read: a delimited text file as a header and cells, every row with the line on which it began.
- * libcsv does the quoting; here are the rules of a table around it. */
+/* csv_read: a delimited text file as a header and cells, every row with the line on which it
+ * began. libcsv does the quoting; here are the rules of a table around it. */
 #ifndef BNORM_CLI_CSV_READ_H
 #define BNORM_CLI_CSV_READ_H
 

@@ -1,0 +1,153 @@
+/* check: the subcommand; the gradients of a model on a table against difference quotients. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "commands.h"
+#include "json.h"
+#include "model_file.h"
+#include "output.h"
+#include "table.h"
+
+typedef struct check {
+    ptrdiff_t entries, most_rows; /* 0: all */
+    uint64_t seed;
+    int json, quiet;
+    ptrdiff_t rows, blocks;
+    bnorm_check_block *report;
+} check;
+
+/* The stream of the seed that draws rows. */
+static const uint64_t rows_stream = UINT64_C(0x636865636b726f77);
+
+static int ascending(const void *a, const void *b)
+{
+    ptrdiff_t x = *(const ptrdiff_t *)a, y = *(const ptrdiff_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Keeps at most `most` of the rows, drawn by the seed, in their order. */
+static void draw_rows(uint64_t seed, ptrdiff_t most, ptrdiff_t *rows, ptrdiff_t *count)
+{
+    if (!most || *count <= most) return;
+    ptrdiff_t *order = bnorm_cli_alloc(*count, sizeof *order);
+    bnorm_random_permutation(seed, rows_stream, *count, order);
+    for (ptrdiff_t k = 0; k < most; k++) order[k] = rows[order[k]];
+    qsort(order, (size_t)most, sizeof *order, ascending);
+    memcpy(rows, order, (size_t)most * sizeof *rows);
+    *count = most;
+    free(order);
+}
+
+static void print(const check *c, int ok)
+{
+    printf("gradients against difference quotients on %td rows\n", c->rows);
+    printf("%-12s %12s %12s  %s\n", "block", "error", "bound", "ok");
+    for (ptrdiff_t k = 0; k < c->blocks; k++) {
+        const bnorm_check_block *b = &c->report[k];
+        printf("%-12s %12.3g %12.3g  %s\n", b->name, b->error, b->bound, b->ok ? "yes" : "NO");
+    }
+    puts(ok ? "every block agrees" : "the gradient is wrong in the blocks marked NO");
+}
+
+static void print_json(const check *c, int ok)
+{
+    cli_json j = {.file = stdout};
+    bnorm_cli_json_open(&j, NULL, '{');
+    bnorm_cli_json_bool(&j, "ok", ok);
+    bnorm_cli_json_open(&j, "blocks", '[');
+    for (ptrdiff_t k = 0; k < c->blocks; k++) {
+        bnorm_cli_json_open(&j, NULL, '{');
+        bnorm_cli_json_text(&j, "name", c->report[k].name);
+        bnorm_cli_json_number(&j, "error", c->report[k].error);
+        bnorm_cli_json_number(&j, "bound", c->report[k].bound);
+        bnorm_cli_json_bool(&j, "ok", c->report[k].ok);
+        bnorm_cli_json_close(&j, '}');
+    }
+    bnorm_cli_json_close(&j, ']');
+    bnorm_cli_json_close(&j, '}');
+}
+
+/* A block that is not ok is a result first, and a failure after. */
+static int run(bnorm_ctx *ctx, bnorm_model *model, bnorm_mat_f64 x, bnorm_mat_f64 y,
+               const double *weights, check *c)
+{
+    bnorm_net *net = bnorm_model_net(model);
+    c->blocks = bnorm_net_block_count(net);
+    c->report = bnorm_cli_alloc(c->blocks, sizeof *c->report);
+    bnorm_status status = bnorm_net_check(ctx, net, x, y, weights, bnorm_model_loss(model),
+                                          c->seed, c->entries, c->report);
+    if (status && status != BNORM_E_CHECK) return bnorm_cli_status(ctx, status);
+    if (c->json)
+        print_json(c, status == BNORM_OK);
+    else if (!c->quiet)
+        print(c, status == BNORM_OK);
+    int code = bnorm_cli_flush();
+    return code ? code : bnorm_cli_status(ctx, status);
+}
+
+static int check_rows(bnorm_ctx *ctx, bnorm_model *model, const cli_table *table,
+                      const ptrdiff_t *rows, check *c)
+{
+    const bnorm_frame *frame = bnorm_model_frame(model);
+    ptrdiff_t inputs = bnorm_frame_inputs(frame);
+    double *x = bnorm_cli_alloc(c->rows * inputs, sizeof *x);
+    double *y = bnorm_cli_alloc(c->rows, sizeof *y);
+    double *weights = table->weights ? bnorm_cli_alloc(c->rows, sizeof *weights) : NULL;
+    bnorm_mat_f64 mx = bnorm_view_f64(x, c->rows, inputs, BNORM_ROW_MAJOR);
+    bnorm_mat_f64 my = bnorm_view_f64(y, c->rows, 1, BNORM_ROW_MAJOR);
+    for (ptrdiff_t i = 0; weights && i < c->rows; i++) weights[i] = table->weights[rows[i]];
+    int code = bnorm_cli_status(
+        ctx, bnorm_frame_matrix(ctx, frame, table->table, rows, c->rows, mx, my));
+    if (!code) code = run(ctx, model, mx, my, weights, c);
+    free(x);
+    free(y);
+    free(weights);
+    free(c->report);
+    return code;
+}
+
+static int check_table(bnorm_ctx *ctx, bnorm_model *model, const cli_table *table, int na_error,
+                       check *c)
+{
+    ptrdiff_t *rows = bnorm_cli_alloc(table->rows, sizeof *rows);
+    int code =
+        bnorm_cli_table_rows(ctx, table, bnorm_model_frame(model), 1, na_error, rows, &c->rows);
+    if (!code && c->rows < table->rows)
+        bnorm_cli_note("%td of %td rows have missing values and are left out",
+                       table->rows - c->rows, table->rows);
+    draw_rows(c->seed, c->most_rows, rows, &c->rows);
+    if (!code) code = check_rows(ctx, model, table, rows, c);
+    free(rows);
+    return code;
+}
+
+int bnorm_cli_check(cli_args *args)
+{
+    static const char *const na_rules[] = {"drop", "error", NULL};
+    static const char *const any = "a whole number from 0";
+    cli_table table;
+    bnorm_ctx *ctx = NULL;
+    bnorm_model *model = NULL;
+    check c = {.seed = bnorm_cli_seed(args)};
+    c.entries = bnorm_cli_whole(args, OPT_ENTRIES, 0, PTRDIFF_MAX, any);
+    c.most_rows = bnorm_cli_whole(args, OPT_ROWS, 0, PTRDIFF_MAX, any);
+    c.json = args->value[OPT_JSON] != NULL;
+    c.quiet = args->value[OPT_QUIET] != NULL;
+    int na_error = bnorm_cli_choice(args, OPT_NA, na_rules);
+    int threads = (int)bnorm_cli_whole(args, OPT_THREADS, 0, 1024, "from 0 to 1024");
+    bnorm_cli_separator(args);
+    if (args->bad) return CLI_USAGE;
+    int code = bnorm_cli_context(threads, &ctx);
+    if (!code) code = bnorm_cli_model_read(ctx, args->operand[0], 1, &model);
+    if (!code)
+        code = bnorm_cli_table_read(ctx, args, args->operand[1], args->value[OPT_WEIGHTS], NULL,
+                                    &table);
+    if (!code) {
+        code = check_table(ctx, model, &table, na_error, &c);
+        bnorm_cli_table_free(&table);
+    }
+    bnorm_model_destroy(model);
+    bnorm_ctx_destroy(ctx);
+    return code;
+}

@@ -1,0 +1,74 @@
+/* model_file: the library replaces the file at a path by renaming, so a link is followed here
+ * first (a link like /dev/stdout must not be replaced), and standard output gets a copy. */
+#include "model_file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "output.h"
+
+int bnorm_cli_model_read(bnorm_ctx *ctx, const char *path, int needs_frame, bnorm_model **model)
+{
+    if (!strcmp(path, "-")) {
+        bnorm_cli_say("a model is read from a file, not from standard input");
+        return CLI_USAGE;
+    }
+    int code = bnorm_cli_status(ctx, bnorm_model_load(ctx, path, NULL, model));
+    if (code || !needs_frame || bnorm_model_frame(*model)) return code;
+    bnorm_cli_say("%s holds no formula, so it cannot read a table; fit one with bnorm fit",
+                  path);
+    bnorm_model_destroy(*model);
+    *model = NULL;
+    return CLI_DATA;
+}
+
+/* Copies the file at `path` to standard output; an error in writing stays in the stream, where
+ * commit finds it. */
+static int give(const char *path)
+{
+    char bytes[4096];
+    size_t got;
+    cli_output output;
+    int code = bnorm_cli_open(&output, "-");
+    if (code) return code;
+    FILE *file = fopen(path, "rb");
+    while (file && (got = fread(bytes, 1, sizeof bytes, file)) > 0)
+        fwrite(bytes, 1, got, output.file);
+    if (!file || ferror(file)) {
+        bnorm_cli_say("%s could not be read: %s", path, strerror(errno));
+        code = CLI_FAILED;
+    }
+    if (file) fclose(file);
+    int written = bnorm_cli_commit(&output);
+    return code ? code : written;
+}
+
+static int save_to_stdout(bnorm_ctx *ctx, bnorm_model *model)
+{
+    const char *folder = getenv("TMPDIR");
+    char path[1024];
+    snprintf(path, sizeof path, "%s/bnorm.XXXXXX", folder && *folder ? folder : "/tmp");
+    int descriptor = mkstemp(path);
+    if (descriptor < 0) {
+        bnorm_cli_say("%s could not be written: %s", path, strerror(errno));
+        return CLI_FAILED;
+    }
+    close(descriptor);
+    int code = bnorm_cli_status(ctx, bnorm_model_save(ctx, model, path));
+    if (!code) code = give(path);
+    unlink(path);
+    return code;
+}
+
+int bnorm_cli_model_save(bnorm_ctx *ctx, bnorm_model *model, const char *path)
+{
+    if (!strcmp(path, "-")) return save_to_stdout(ctx, model);
+    char *real = realpath(path, NULL);
+    int code = bnorm_cli_status(ctx, bnorm_model_save(ctx, model, real ? real : path));
+    free(real);
+    return code;
+}

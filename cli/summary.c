@@ -1,0 +1,114 @@
+/* summary: the subcommand; what a model's file says of its network, data and training. */
+#include <string.h>
+
+#include "cli.h"
+#include "commands.h"
+#include "describe.h"
+#include "model_file.h"
+#include "output.h"
+
+/* Where the inference statistics come from, when the file says so. */
+static const char *statistics(const bnorm_model *model)
+{
+    const char *text, *key;
+    for (ptrdiff_t k = 0; (key = bnorm_model_note(model, k, NULL, &text)); k++)
+        if (text && !strcmp(key, "statistics")) return text;
+    return NULL;
+}
+
+static void print_inputs(const bnorm_frame *frame)
+{
+    fputs("inputs:", stdout);
+    for (ptrdiff_t k = 0; k < bnorm_frame_inputs(frame); k++)
+        printf("%s %s", k ? "," : "", bnorm_frame_input_name(frame, k));
+    if (bnorm_frame_dropped(frame)) fputs("\nconstant, left out:", stdout);
+    for (ptrdiff_t k = 0; k < bnorm_frame_dropped(frame); k++)
+        printf("%s %s", k ? "," : "", bnorm_frame_dropped_name(frame, k));
+    if (bnorm_frame_classes(frame)) fputs("\nclasses:", stdout);
+    for (ptrdiff_t k = 0; k < bnorm_frame_classes(frame); k++)
+        printf("%s %s", k ? "," : "", bnorm_frame_class_name(frame, k));
+    fputc('\n', stdout);
+}
+
+static void print(bnorm_model *model)
+{
+    const char *key, *text;
+    double number;
+    const bnorm_frame *frame = bnorm_model_frame(model);
+    if (frame) {
+        printf("formula: %s\n", bnorm_frame_formula(frame));
+        print_inputs(frame);
+    }
+    bnorm_cli_describe(stdout, bnorm_model_net(model), statistics(model));
+    printf("loss: %s\n", bnorm_model_loss(model)->name);
+    for (ptrdiff_t k = 0; (key = bnorm_model_note(model, k, &number, &text)); k++) {
+        if (text)
+            printf("%s: %s\n", key, text);
+        else
+            printf("%s: %.10g\n", key, number);
+    }
+}
+
+static void notes_json(cli_json *j, const bnorm_model *model)
+{
+    const char *key, *text;
+    double number;
+    bnorm_cli_json_open(j, "notes", '{');
+    for (ptrdiff_t k = 0; (key = bnorm_model_note(model, k, &number, &text)); k++) {
+        if (text)
+            bnorm_cli_json_text(j, key, text);
+        else
+            bnorm_cli_json_number(j, key, number);
+    }
+    bnorm_cli_json_close(j, '}');
+}
+
+static void scaling_json(cli_json *j, const bnorm_frame *frame)
+{
+    double center, scale;
+    bnorm_cli_json_open(j, "scaling", '[');
+    for (ptrdiff_t k = -1; k < bnorm_frame_inputs(frame); k++) {
+        bnorm_frame_scaling(frame, k, &center, &scale);
+        bnorm_cli_json_open(j, NULL, '{');
+        bnorm_cli_json_text(j, "name",
+                            k < 0 ? bnorm_frame_target_name(frame)
+                                  : bnorm_frame_input_name(frame, k));
+        bnorm_cli_json_number(j, "center", center);
+        bnorm_cli_json_number(j, "scale", scale);
+        bnorm_cli_json_close(j, '}');
+    }
+    bnorm_cli_json_close(j, ']');
+}
+
+static void print_json(bnorm_model *model)
+{
+    cli_json j = {.file = stdout};
+    const bnorm_frame *frame = bnorm_model_frame(model);
+    bnorm_cli_json_open(&j, NULL, '{');
+    bnorm_cli_json_text(&j, "formula", frame ? bnorm_frame_formula(frame) : NULL);
+    if (frame) {
+        bnorm_cli_json_text(&j, "target", bnorm_frame_target_name(frame));
+        bnorm_cli_describe_frame_json(&j, frame);
+        scaling_json(&j, frame);
+    }
+    bnorm_cli_json_text(&j, "loss", bnorm_model_loss(model)->name);
+    bnorm_cli_describe_json(&j, bnorm_model_net(model), statistics(model));
+    notes_json(&j, model);
+    bnorm_cli_json_close(&j, '}');
+}
+
+int bnorm_cli_summary(cli_args *args)
+{
+    bnorm_ctx *ctx = NULL;
+    bnorm_model *model = NULL;
+    int code = bnorm_cli_context(1, &ctx);
+    if (!code) code = bnorm_cli_model_read(ctx, args->operand[0], 0, &model);
+    if (!code && args->value[OPT_JSON])
+        print_json(model);
+    else if (!code && !args->value[OPT_QUIET])
+        print(model);
+    if (!code) code = bnorm_cli_flush();
+    bnorm_model_destroy(model);
+    bnorm_ctx_destroy(ctx);
+    return code;
+}

@@ -30,20 +30,21 @@ static void all_combinations(void **state)
     bnorm_ctx_destroy(ctx);
 }
 
-/* Inputs with mean/sd of 1e6, and of variance 1e-12, with and without eps; the bounds stay
- * small against the gradients. */
+/* Inputs with mean/sd of 1e6 and 1e9, and of variance 1e-12, with and without eps. */
 static void badly_conditioned(void **state)
 {
     (void)state;
-    static const char *const smooth[] = {"tanh", "relu", "gelu"};
+    static const char *const names[] = {"tanh", "relu", "gelu"};
     bnorm_ctx *ctx = make_ctx(1);
-    for (int c = 0; c < 12; c++) {
+    for (int c = 0; c < 18; c++) {
         bnorm_rule rule = {c % 2 ? 0 : 1e-5, 1};
         data d = make_data("squared");
         for (int i = 0; i < N; i++)
             for (int j = 0; j < P; j++)
-                d.x[i * P + j] = c % 4 < 2 ? 1e6 + d.x[i * P + j] : 1e-6 * d.x[i * P + j];
-        bnorm_net *net = make_net(ctx, &rule, smooth[c / 4], 0, 1);
+                d.x[i * P + j] = c % 6 < 2   ? 1e6 + d.x[i * P + j]
+                                 : c % 6 < 4 ? 1e9 + d.x[i * P + j]
+                                             : 1e-6 * d.x[i * P + j];
+        bnorm_net *net = make_net(ctx, &rule, names[c / 6], 0, 1);
         assert_right(ctx, net, &d, NULL, "squared");
         bnorm_net_destroy(net);
     }
@@ -70,6 +71,45 @@ static void at_the_kink(void **state)
     if (status != BNORM_OK) print_report(net, report);
     assert_ok(ctx, status);
     bnorm_net_destroy(net);
+    bnorm_ctx_destroy(ctx);
+}
+
+/* A loss whose slope bends where |error| is 0.3 (Huber's): difference quotients are off by the
+ * step, not by its square. */
+static double huber_value(void *user, ptrdiff_t scores, const double *s, const double *t)
+{
+    (void)user, (void)scores;
+    double e = fabs(t[0] - s[0]);
+    return e <= 0.3 ? e * e / 2 : 0.3 * (e - 0.15);
+}
+
+static void huber_gradient(void *user, ptrdiff_t scores, const double *s, const double *t,
+                           double *d)
+{
+    (void)user, (void)scores;
+    d[0] = fmax(-0.3, fmin(0.3, s[0] - t[0]));
+}
+
+static void bending_slopes(void **state)
+{
+    (void)state;
+    bnorm_ctx *ctx = make_ctx(1);
+    bnorm_rule rule = {1e-5, 0};
+    const bnorm_loss huber = {"huber", 0, NULL, huber_value, huber_gradient, NULL, NULL};
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        enum { ROWS = 400 };
+        static double x[ROWS * P], y[ROWS];
+        bnorm_check_block report[BLOCKS];
+        bnorm_random_normal(seed, 1, 0, ROWS * P, x);
+        bnorm_random_normal(seed, 2, 0, ROWS, y);
+        bnorm_net *net = make_net(ctx, &rule, "tanh", 0, 1);
+        bnorm_status status = bnorm_net_check(
+            ctx, net, bnorm_view_f64(x, ROWS, P, BNORM_ROW_MAJOR),
+            bnorm_view_f64(y, ROWS, 1, BNORM_ROW_MAJOR), NULL, &huber, seed, 4, report);
+        if (status != BNORM_OK) print_report(net, report);
+        assert_ok(ctx, status);
+        bnorm_net_destroy(net);
+    }
     bnorm_ctx_destroy(ctx);
 }
 
@@ -192,8 +232,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_combinations), cmocka_unit_test(badly_conditioned),
-        cmocka_unit_test(at_the_kink),      cmocka_unit_test(bounds_are_sharp),
-        cmocka_unit_test(any_chain),
+        cmocka_unit_test(at_the_kink),      cmocka_unit_test(bending_slopes),
+        cmocka_unit_test(bounds_are_sharp), cmocka_unit_test(any_chain),
     };
     return cmocka_run_group_tests_name("check", tests, NULL, NULL);
 }

@@ -24,7 +24,8 @@ typedef struct product {
     bnorm_mat_f64 x, z; /* backward: z is dZ, x is X or dX */
     ptrdiff_t step;     /* rows a task */
     ptrdiff_t chunks, chunk_rows, tile_cols;
-    double *out; /* backward: dG, dbias of one chunk after the other */
+    double *dg, *sums; /* backward: dG and 1'dZ of the first chunk */
+    ptrdiff_t next;    /* from those of a chunk to those of the next */
     int training;
 } product;
 
@@ -114,10 +115,9 @@ static void gradient_tile(const product *p, ptrdiff_t first, ptrdiff_t rows, ptr
                        p->x.ld, dz + i * p->z.ld, p->z.ld, 1, tile, p->l->outputs);
 }
 
-/* dbias += 1'dZ, by groups of rows: the error grows with their number, not with that of rows.
- */
-static void bias_tile(const product *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t j0,
-                      ptrdiff_t units, double *dbias)
+/* sums += 1'dZ, by groups of rows: the error grows with their number, not with that of rows. */
+static void sums_tile(const product *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t j0,
+                      ptrdiff_t units, double *sums)
 {
     enum { GROUP = 64 };
     double sum[TILE_COLS];
@@ -127,7 +127,7 @@ static void bias_tile(const product *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff
         for (ptrdiff_t i = i0; i < end; i++)
             for (ptrdiff_t j = 0; j < units; j++)
                 sum[j] += p->z.data[(first + i) * p->z.ld + j0 + j];
-        for (ptrdiff_t j = 0; j < units; j++) dbias[j0 + j] += sum[j];
+        for (ptrdiff_t j = 0; j < units; j++) sums[j0 + j] += sum[j];
     }
 }
 
@@ -140,9 +140,8 @@ static void gradient_task(void *argument, ptrdiff_t task)
     ptrdiff_t k0 = tile / p->tile_cols * TILE_ROWS, j0 = tile % p->tile_cols * TILE_COLS;
     ptrdiff_t inputs = smaller(TILE_ROWS, l->inputs - k0);
     ptrdiff_t units = smaller(TILE_COLS, l->outputs - j0);
-    double *dg = p->out + chunk * l->count;
-    gradient_tile(p, first, rows, k0, inputs, j0, units, dg);
-    if (l->bias && k0 == 0) bias_tile(p, first, rows, j0, units, dg + l->inputs * l->outputs);
+    gradient_tile(p, first, rows, k0, inputs, j0, units, p->dg + chunk * p->next);
+    if (k0 == 0) sums_tile(p, first, rows, j0, units, p->sums + chunk * p->next);
 }
 
 /* Small G: the rows are cut into chunks, whose products are added in order; large G: G itself
@@ -159,23 +158,58 @@ static void plan_gradient(product *p)
     p->chunks = p->chunk_rows ? parts(p->x.rows, p->chunk_rows) : 1;
 }
 
+/* Memory for the sums over chunks; one chunk writes to the gradient itself. */
+static bnorm_status place_gradient(product *p, layer *l, const bnorm_pass *pass, double *dg)
+{
+    ptrdiff_t size = l->inputs * l->outputs;
+    bnorm_status status =
+        bnorm_buffer_reserve(pass->ctx, &l->partial, p->chunks, size + l->outputs);
+    if (status != BNORM_OK) return status;
+    p->next = size + l->outputs;
+    p->dg = p->chunks > 1 ? l->partial.data : dg;
+    p->sums = l->partial.data + size;
+    if (p->chunks > 1)
+        memset(l->partial.data, 0, (size_t)(p->chunks * p->next) * sizeof *dg);
+    else
+        memset(p->sums, 0, (size_t)l->outputs * sizeof *dg);
+    return BNORM_OK;
+}
+
+/* Adds the chunks in order; the sums of all end in those of the first. */
+static void add_chunks(const product *p, double *dg)
+{
+    ptrdiff_t size = p->l->inputs * p->l->outputs;
+    for (ptrdiff_t c = 0; p->chunks > 1 && c < p->chunks; c++) {
+        for (ptrdiff_t k = 0; k < size; k++) dg[k] += p->dg[c * p->next + k];
+        for (ptrdiff_t j = 0; c > 0 && j < p->l->outputs; j++)
+            p->sums[j] += p->sums[c * p->next + j];
+    }
+}
+
+/* Before a batchnorm 1'dZ is 0 but for rounding, which X'dZ multiplies by the mean of X. With c
+ * near the rows of X, here the first, (X - 1c')'dZ = X'dZ - c 1'dZ is the same without it: the
+ * centred X of (W3). */
+static void centre(const product *p, double *dg)
+{
+    for (ptrdiff_t k = 0; k < p->l->inputs; k++)
+        for (ptrdiff_t j = 0; j < p->l->outputs; j++)
+            dg[k * p->l->outputs + j] -= p->x.data[k] * p->sums[j];
+}
+
 /* dG += X'dZ, dbias += 1'dZ */
 static bnorm_status gradient(layer *l, const bnorm_pass *pass, bnorm_mat_f64 x,
                              bnorm_mat_f64 dz, double *dparams)
 {
-    product p = {.l = l, .x = x, .z = dz, .out = dparams};
+    product p = {.l = l, .x = x, .z = dz};
     plan_gradient(&p);
-    if (p.chunks > 1) {
-        bnorm_status status = bnorm_buffer_reserve(pass->ctx, &l->partial, p.chunks, l->count);
-        if (status != BNORM_OK) return status;
-        p.out = l->partial.data;
-        memset(p.out, 0, (size_t)(p.chunks * l->count) * sizeof *p.out);
-    }
+    bnorm_status status = place_gradient(&p, l, pass, dparams);
+    if (status != BNORM_OK) return status;
     ptrdiff_t tiles = p.tile_cols * parts(l->inputs, TILE_ROWS);
     bnorm_parallel(pass->ctx, tiles * p.chunks, gradient_task, &p);
-    if (p.chunks > 1)
-        for (ptrdiff_t c = 0; c < p.chunks; c++)
-            for (ptrdiff_t k = 0; k < l->count; k++) dparams[k] += p.out[c * l->count + k];
+    add_chunks(&p, dparams);
+    double *dbias = dparams + l->inputs * l->outputs;
+    for (ptrdiff_t j = 0; l->bias && j < l->outputs; j++) dbias[j] += p.sums[j];
+    if (!l->bias) centre(&p, dparams);
     return BNORM_OK;
 }
 

@@ -626,13 +626,14 @@ BNORM_API const char *bnorm_table_name(const bnorm_table *table,
  *
  *   target ~ term + term + ...     target: a column, a factor, or an expression such as log(y)
  *   term: x                        numeric column, or one indicator per level but the first
- *         log(x) exp sqrt abs      functions, nested at will
+ *         log(x) exp sqrt abs      functions (log2 log10 log1p, too), nested at will
  *         I(x^2 - 1)               arithmetic + - * / ^ with parentheses
  *         factor(c)                the column's distinct values as levels, sorted
- *         a:b  a*b                 interaction; a*b is a + b + a:b
+ *         a:b  a*b                 interaction; a*b is a + b + a:b; (a + b):c is a:c + b:c
  *         .                        every column that the target does not use
  *         - term                   removes a term; 0, 1 and -1 are ignored: networks have a
- * bias
+ *                                  bias
+ *         `my column`              names with blanks or other signs stand in backquotes
  *
  * A factor inside an interaction is coded as R's model.matrix does it: by indicators for all
  * levels but the first where the term without the factor is in the formula too, for all levels
@@ -651,7 +652,8 @@ BNORM_API void bnorm_frame_defaults(bnorm_frame_options *options);
 /* Reads the formula and learns levels from the complete rows of the table. *frame is NULL on
  * failure. Errors: FORMULA (the message points at the place), DATA (unknown column, cell that
  * is not a number or not finite, fewer than 2 complete rows, constant column, missing value
- * with na_error: the message names source, line, column and remedy), MEMORY. */
+ * with na_error, a name or level that is not UTF-8: the message names source, line, column and
+ * remedy), MEMORY. */
 BNORM_API bnorm_status bnorm_frame_create(bnorm_ctx *ctx, const char *formula,
                                           const bnorm_table *table,
                                           const bnorm_frame_options *options,
@@ -732,7 +734,9 @@ typedef struct bnorm_custom {
 /* Writes a safetensors file: parameters and inference statistics as F64 tensors under their
  * block names, everything else under __metadata__ ("bnorm" and further keys). Written to a
  * temporary in the same folder, synced, then renamed: the old file or the new one, never less.
- * Errors: IO, MEMORY. */
+ * A path to something else than a regular file (a device) is written directly.
+ * Errors: NONFINITE (a parameter or statistic: the file would not load), ARGUMENT (a name of a
+ * part of the caller's own that is not UTF-8 or comes twice), IO, MEMORY. */
 BNORM_API bnorm_status bnorm_model_save(bnorm_ctx *ctx, bnorm_model *model, const char *path);
 
 /* Reads one. Sizes, types, offsets, overlaps, names and numbers are checked against the file

@@ -60,7 +60,7 @@ static bnorm_status make_net(bnorm_ctx *ctx, bnorm_net **net)
     if (status == BNORM_OK) status = bnorm_net_dropout(ctx, *net, 0.1);
     if (status == BNORM_OK) status = bnorm_net_dense(ctx, *net, 1);
     if (status == BNORM_OK) status = bnorm_net_start(ctx, *net, 9);
-    if (status == BNORM_OK) status = bnorm_net_set_penalty(ctx, *net, "G1", 0.1 / 3);
+    if (status == BNORM_OK) status = bnorm_net_set_penalty(ctx, *net, "G1", 0.1 + 0.2);
     if (status != BNORM_OK) return status;
     bnorm_layer_info info;
     status = bnorm_net_layer_info(ctx, *net, 1, &info);
@@ -76,7 +76,7 @@ static bnorm_status make_notes(bnorm_ctx *ctx, bnorm_model *m)
     if (status == BNORM_OK) status = bnorm_model_set_text(ctx, m, "data", "a\n\"b\" \xc3\xa9");
     if (status == BNORM_OK) status = bnorm_model_set_number(ctx, m, "validation", (double)NAN);
     if (status == BNORM_OK) status = bnorm_model_set_number(ctx, m, "worst", -(double)INFINITY);
-    if (status == BNORM_OK) status = bnorm_model_set_number(ctx, m, "loss", 1.0 / 3);
+    if (status == BNORM_OK) status = bnorm_model_set_number(ctx, m, "loss", 0.1 + 0.7);
     return status;
 }
 

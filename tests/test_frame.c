@@ -227,6 +227,25 @@ static void factors_of_mixed_columns(void **state)
     bnorm_ctx_destroy(ctx);
 }
 
+/* The cell that is no number lies in an incomplete row: the levels are numbers, in their order,
+ * and a file of numbers alone fits. */
+static void levels_that_are_numbers(void **state)
+{
+    (void)state;
+    static const char *const cells[] = {"y", "x", "1",  "10", "2", "2",
+                                        "3", "1", "NA", "x",  "5", "10"};
+    bnorm_ctx *ctx = make_ctx(1);
+    bnorm_table *t = table_of(ctx, 5, 2, cells);
+    bnorm_frame *f;
+    char names[256];
+    assert_ok(ctx, bnorm_frame_create(ctx, "y ~ factor(x)", t, NULL, &f));
+    join_names(f, names);
+    assert_string_equal(names, "factor(x)2|factor(x)10");
+    bnorm_frame_destroy(f);
+    bnorm_table_destroy(t);
+    bnorm_ctx_destroy(ctx);
+}
+
 static void class_targets(void **state)
 {
     (void)state;
@@ -460,11 +479,17 @@ static void memory_fails_cleanly(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(matrices_of_r),        cmocka_unit_test(messages_name_places),
-        cmocka_unit_test(missing_values),       cmocka_unit_test(factors_of_mixed_columns),
-        cmocka_unit_test(class_targets),        cmocka_unit_test(constant_columns_dropped),
-        cmocka_unit_test(infinite_numbers),     cmocka_unit_test(scaling),
-        cmocka_unit_test(rows_stand_alone),     cmocka_unit_test(arguments),
+        cmocka_unit_test(matrices_of_r),
+        cmocka_unit_test(messages_name_places),
+        cmocka_unit_test(missing_values),
+        cmocka_unit_test(factors_of_mixed_columns),
+        cmocka_unit_test(levels_that_are_numbers),
+        cmocka_unit_test(class_targets),
+        cmocka_unit_test(constant_columns_dropped),
+        cmocka_unit_test(infinite_numbers),
+        cmocka_unit_test(scaling),
+        cmocka_unit_test(rows_stand_alone),
+        cmocka_unit_test(arguments),
         cmocka_unit_test(memory_fails_cleanly),
     };
     return cmocka_run_group_tests_name("frame", tests, NULL, NULL);

@@ -240,8 +240,9 @@ static void nearest_names(void **state)
     assert_ok(ctx, bnorm_table_numbers(ctx, t, "unemp", x));
     assert_ok(ctx, bnorm_table_find(ctx, t, "unemp", &k));
     assert_int_equal(k, 1);
-    assert_fails(ctx, bnorm_table_find(ctx, t, "unmp", &k), BNORM_E_DATA,
-                 "produc.csv has no column 'unmp'; do you mean 'unemp'?; it has: state, unemp");
+    assert_fails(
+        ctx, bnorm_table_find(ctx, t, "unmp", &k), BNORM_E_DATA,
+        "produc.csv has no column 'unmp' (do you mean 'unemp'?); it has: state, unemp");
     assert_fails(ctx, bnorm_table_find(ctx, t, "State", &k), BNORM_E_DATA, "mean 'state'?");
     assert_fails(ctx, bnorm_table_find(ctx, t, "wages", &k), BNORM_E_DATA,
                  "produc.csv has no column 'wages'; it has: state, unemp");

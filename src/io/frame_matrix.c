@@ -4,17 +4,14 @@
 #include "base/memory.h"
 #include "io/frame.h"
 
-static double *cell(bnorm_mat_f64 m, ptrdiff_t row, ptrdiff_t col)
-{
-    return m.layout == BNORM_ROW_MAJOR ? m.data + row * m.ld + col : m.data + col * m.ld + row;
-}
-
 /* Writes one column of a chunk that begins at row `first` of m. */
 static void put(bnorm_mat_f64 m, ptrdiff_t first, ptrdiff_t col, ptrdiff_t count,
                 const double *values, double center, double scale)
 {
-    for (ptrdiff_t i = 0; i < count; i++)
-        *cell(m, first + i, col) = (values[i] - center) / scale;
+    int by_row = m.layout == BNORM_ROW_MAJOR;
+    double *to = by_row ? m.data + first * m.ld + col : m.data + col * m.ld + first;
+    ptrdiff_t step = by_row ? m.ld : 1;
+    for (ptrdiff_t i = 0; i < count; i++) to[i * step] = (values[i] - center) / scale;
 }
 
 static void put_chunk(const bnorm_binding *b, ptrdiff_t first, ptrdiff_t count, bnorm_mat_f64 x,

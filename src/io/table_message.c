@@ -111,5 +111,5 @@ bnorm_status bnorm_table_find(bnorm_ctx *ctx, const bnorm_table *table, const ch
     if (meant) bnorm_excerpt(meant, near);
     list_columns(table, list, sizeof list);
     return bnorm_fail(ctx, BNORM_E_DATA, "%s has no column '%s'%s%s%s; it has: %s", source,
-                      shown, meant ? "; do you mean '" : "", near, meant ? "'?" : "", list);
+                      shown, meant ? " (do you mean '" : "", near, meant ? "'?)" : "", list);
 }

@@ -215,7 +215,8 @@ static void products_of_every_size(void **state)
 {
     (void)state;
     static const ptrdiff_t sizes[][4] = {
-        {9, 3, 2, 1}, {65, 20, 7, 2}, {1500, 9, 12, 3}, {3100, 3, 2, 1}, {600, 70, 300, 2},
+        {9, 3, 2, 1},    {65, 20, 7, 2},    {1500, 9, 12, 3},
+        {3100, 3, 2, 1}, {600, 70, 300, 2}, {700, 460, 20, 1},
     };
     bnorm_ctx *ctx = make_ctx(2);
     for (size_t c = 0; c < sizeof sizes / sizeof *sizes; c++) {

@@ -37,6 +37,26 @@ static void batch_sizes(void **state)
             }
 }
 
+/* Batches of 2 would leave no degree of freedom for ddof 3: they get 4 rows, and 3 rows are too
+ * few for any batch. */
+static void batches_suit_the_rule(void **state)
+{
+    (void)state;
+    problem *p = make_problem(1, 41, 0);
+    assert_ok(p->ctx, bnorm_net_create(p->ctx, P, &p->net));
+    assert_ok(p->ctx, bnorm_net_batchnorm(p->ctx, p->net, (bnorm_rule){1e-5, 3}));
+    assert_ok(p->ctx, bnorm_net_dense(p->ctx, p->net, 1));
+    assert_ok(p->ctx, bnorm_net_start(p->ctx, p->net, 5));
+    assert_int_equal(bnorm_batch_least(p->net), 4);
+    p->options.optimizer = BNORM_OPTIMIZER_SGD;
+    p->options.batch = 2;
+    p->options.epochs = 2;
+    assert_ok(p->ctx, fit_it(p));
+    p->mx.rows = p->my.rows = 3;
+    assert_fails(p->ctx, fit_it(p), BNORM_E_DOMAIN, "");
+    free_problem(p);
+}
+
 /* Each row of positive weight comes once an epoch, with its target and weight, in an order that
  * differs between epochs. Seen through a layer that records its input. */
 typedef struct recorder {
@@ -277,6 +297,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(batch_sizes),
+        cmocka_unit_test(batches_suit_the_rule),
         cmocka_unit_test(each_row_once_an_epoch),
         cmocka_unit_test(steps_follow_the_formulas),
         cmocka_unit_test(lbfgs_solves_least_squares),

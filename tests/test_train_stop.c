@@ -8,7 +8,7 @@
 
 typedef struct watcher {
     problem *p;
-    double best, last, *kept;
+    double best, last, *kept, *latest; /* parameters: of the best epoch, of the last */
     ptrdiff_t best_epoch, epochs, stop_at, count;
 } watcher;
 
@@ -17,6 +17,8 @@ static int watch(void *user, const bnorm_progress *progress)
     watcher *w = user;
     w->epochs = progress->epoch;
     w->last = progress->loss;
+    free(w->latest);
+    w->latest = copy_parameters(w->p, &w->count);
     assert_true(progress->seconds >= 0);
     if (w->best_epoch == 0 || progress->validation < w->best) {
         w->best = progress->validation;
@@ -54,7 +56,7 @@ static void early_stopping_restores_the_best(void **state)
             assert_true(p->report.validation == w.best);
             assert_memory_equal(bnorm_net_parameters(p->net, NULL), w.kept,
                                 (size_t)w.count * sizeof *w.kept);
-            free(w.kept);
+            free(w.kept), free(w.latest);
             free_problem(p);
         }
 }
@@ -86,9 +88,32 @@ static void interruption_leaves_a_whole_network(void **state)
             assert_fails(p->ctx, fit_it(p), BNORM_E_INTERRUPTED, "interrupted");
             assert_true(p->report.loss == loss_now(p) && isfinite(p->report.loss));
         }
-        free(w.kept);
+        free(w.kept), free(w.latest);
         free_problem(p);
     }
+}
+
+/* Stopped inside a line search, L-BFGS goes back to the last iterate, not to a trial. */
+static void interrupted_search(void **state)
+{
+    (void)state;
+    problem *p = make_problem(1, 300, 0);
+    for (int left = 4; left < 40; left += 3) {
+        int calls = left;
+        watcher w = {.p = p};
+        add_net(p, 10, "relu", 0);
+        p->options.optimizer = BNORM_OPTIMIZER_LBFGS;
+        p->options.progress = watch;
+        p->options.progress_user = &w;
+        p->options.interrupted = countdown;
+        p->options.interrupted_user = &calls;
+        assert_fails(p->ctx, fit_it(p), BNORM_E_INTERRUPTED, "interrupted");
+        assert_true(w.epochs > 0);
+        assert_memory_equal(bnorm_net_parameters(p->net, NULL), w.latest,
+                            (size_t)w.count * sizeof *w.latest);
+        free(w.kept), free(w.latest);
+    }
+    free_problem(p);
 }
 
 static void divergence_restores(void **state)
@@ -106,7 +131,9 @@ static void divergence_restores(void **state)
     const double *now = bnorm_net_parameters(p->net, NULL);
     for (int k = 0; k <= P; k++) assert_true(isfinite(now[k]));
     assert_int_equal(p->report.epochs, w.epochs);
-    free(w.kept);
+    assert_memory_equal(now, w.latest,
+                        (P + 1) * sizeof *now); /* those of the last whole epoch */
+    free(w.kept), free(w.latest);
     p->x[7 * P + 2] = NAN;
     for (bnorm_optimizer o = BNORM_OPTIMIZER_LBFGS; o <= BNORM_OPTIMIZER_ADAM; o++) {
         add_net(p, 3, "tanh", 0);
@@ -248,6 +275,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(early_stopping_restores_the_best),
         cmocka_unit_test(interruption_leaves_a_whole_network),
+        cmocka_unit_test(interrupted_search),
         cmocka_unit_test(divergence_restores),
         cmocka_unit_test(running_statistics),
         cmocka_unit_test(option_errors),

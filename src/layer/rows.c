@@ -95,7 +95,7 @@ void bnorm_rows_times(ptrdiff_t rows, ptrdiff_t inputs, ptrdiff_t units, const d
 {
     if (rows == 0) return;
 #if defined(__x86_64__) && defined(__GNUC__)
-    if (__builtin_cpu_supports("avx2")) {
+    if (strncmp(bnorm_isa(), "avx", 3) == 0) {
         product_avx2(rows, inputs, units, x, ldx, g, bias, z, ldz);
         return;
     }

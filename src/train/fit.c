@@ -33,8 +33,9 @@ static bnorm_status reserve(fit *f)
     f->state = f->gradient + count;
     f->kept = f->state + 2 * count;
     f->kept_statistics = f->kept + count;
-    f->rows = bnorm_alloc(f->ctx, f->train.x.rows, sizeof *f->rows);
-    f->order = bnorm_alloc(f->ctx, f->train.x.rows, sizeof *f->order);
+    ptrdiff_t rows = f->options.optimizer == BNORM_OPTIMIZER_LBFGS ? 0 : f->train.x.rows;
+    f->rows = bnorm_alloc(f->ctx, rows, sizeof *f->rows);
+    f->order = bnorm_alloc(f->ctx, rows, sizeof *f->order);
     if (!f->rows || !f->order) return bnorm_fail_memory(f->ctx, "the order of the rows");
     bnorm_status status = bnorm_row_major(f->ctx, f->train.x, 0, &f->x_rows, &f->train.x);
     if (status == BNORM_OK)

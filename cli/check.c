@@ -47,7 +47,7 @@ static void print(const check *c, int ok)
         const bnorm_check_block *b = &c->report[k];
         printf("%-12s %12.3g %12.3g  %s\n", b->name, b->error, b->bound, b->ok ? "yes" : "NO");
     }
-    puts(ok ? "every block agrees" : "the gradient is wrong in the blocks marked NO");
+    puts(ok ? "every block agrees" : "the blocks marked NO do not agree");
 }
 
 static void print_json(const check *c, int ok)

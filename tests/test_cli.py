@@ -6,6 +6,7 @@ import os
 import pty
 import signal
 import statistics
+import struct
 import subprocess
 import time
 
@@ -110,6 +111,32 @@ class SummaryAndCheck(Case):
         for block in result["blocks"]:
             self.assertEqual(list(block), ["name", "error", "bound", "ok"])
             self.assertLessEqual(block["error"], block["bound"])
+
+    def test_check_that_fails(self):
+        """A model whose weights overflow the loss: its gradient agrees with nothing."""
+        self.fit_line()
+        model = bytearray(self.read("m.safetensors"))
+        data = 8 + struct.unpack("<Q", model[:8])[0]
+        begin, end = json.loads(model[8:data])["G2"]["data_offsets"]
+        for at in range(data + begin, data + end, 8):
+            model[at:at + 8] = struct.pack("<d", 1e300)
+        self.write("huge.st", bytes(model))
+        done = self.run_bnorm("check", "huge.st", "line.csv")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"the blocks marked NO do not agree", done.stdout)
+        self.assertIn(b"bnorm: block G1", done.stderr)
+        done = self.run_bnorm("check", "huge.st", "line.csv", "--json")
+        self.assertEqual(done.returncode, 1)
+        result = json.loads(done.stdout)
+        self.assertIs(result["ok"], False)
+        self.assertIsNone(result["blocks"][0]["error"])
+
+    def test_entries_and_rows_of_a_check(self):
+        self.fit_line()
+        reports = {self.good("check", "m.safetensors", "line.csv", "--json", *more)
+                   for more in (("--entries", "1"), ("--entries", "0"), ("--rows", "20"),
+                                ("--rows", "20", "--seed", "2"))}
+        self.assertEqual(len(reports), 4)
 
     def test_check_of_the_example(self):
         self.good("fit", FORMULA, PRODUC, "--hidden", "16,8", "--epochs", "20", "--out", "m.st")

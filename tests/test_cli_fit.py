@@ -60,6 +60,10 @@ class Fit(Case):
             table = rows_of(self.read("f.csv").decode())
             self.assertEqual(table[0], ["line", "prediction"] +
                              [f"probability {c}" for c in classes])
+            column = 3 if formula.startswith("g") else 1
+            right = sum(row[1] == source[column] for row, source in
+                        zip(table[1:], rows_of(line_table())[1:]))
+            self.assertAlmostEqual(result["training"]["accuracy"], right / 40, delta=1e-12)
             for row in table[1:]:
                 shares = [float(p) for p in row[2:]]
                 self.assertAlmostEqual(sum(shares), 1, delta=1e-12)
@@ -114,12 +118,12 @@ class Fit(Case):
             self.assertEqual(len(files), 1)
 
     def test_seed_matters(self):
-        self.fit_line("--seed", "1")
-        first = self.read("m.safetensors")
-        self.fit_line("--seed", "1")
-        self.assertEqual(first, self.read("m.safetensors"))
-        self.fit_line("--seed", "2")
-        self.assertNotEqual(first, self.read("m.safetensors"))
+        for more in ((), ("--optimizer", "sgd"), ("--validate", "0.3")):
+            fitted = []
+            for seed in "112":
+                self.fit_line("--seed", seed, "--fitted", "f.csv", "--epochs", "5", *more)
+                fitted.append(self.read("f.csv"))
+            self.assertTrue(fitted[0] == fitted[1] != fitted[2], more)
 
     def test_every_option_reaches_the_fit(self):
         sgd = ("--optimizer", "sgd")
@@ -230,6 +234,23 @@ class Fit(Case):
         self.assertIn("validation loss", texts)
         circles = [e for e in root.iter() if e.tag.endswith("circle")]
         self.assertEqual(len(circles), 40 + 2)
+
+    def test_ticks_are_nice(self):
+        self.write("line.csv", line_table())
+        for epochs in (7, 12, 30, 77, 230):
+            self.good("fit", "y ~ a + b", "line.csv", "--optimizer", "adam", "--epochs",
+                      str(epochs), "--plot", "p.svg")
+            root = xml.etree.ElementTree.fromstring(self.read("p.svg"))
+            texts = [e for e in root.iter() if e.tag.endswith("text")]
+            below = max(float(e.get("y")) for e in texts if e.text == "epoch") - 20
+            ticks = [float(e.text) for e in texts
+                     if abs(float(e.get("y")) - below) < 1 and float(e.get("x")) < 440]
+            self.assertTrue(3 <= len(ticks) <= 10, ticks)
+            step = ticks[1] - ticks[0]
+            self.assertIn(f"{step:e}"[0], "125")
+            for k, tick in enumerate(ticks):
+                self.assertAlmostEqual(tick, ticks[0] + k * step, delta=1e-9)
+                self.assertAlmostEqual(tick % step, 0, delta=1e-9)
 
     def test_plot_thins(self):
         self.write("long.csv", line_table(7000))

@@ -271,11 +271,11 @@ static void same_bits_for_any_threads(void **state)
     for (bnorm_optimizer o = BNORM_OPTIMIZER_LBFGS; o <= BNORM_OPTIMIZER_ADAM; o++) {
         double *first = NULL, loss = 0;
         for (int threads = 1; threads <= 5; threads++) {
-            problem *p = make_problem(threads == 5 ? 1 : threads, 2100, 0);
-            add_net(p, 70, "relu", o == BNORM_OPTIMIZER_ADAM ? 0.3 : 0);
+            problem *p = make_problem(threads == 5 ? 1 : threads, 4000, 0);
+            add_net(p, 150, "relu", o == BNORM_OPTIMIZER_ADAM ? 0.3 : 0);
             p->options.optimizer = o;
-            p->options.epochs = 3;
-            p->options.batch = 700;
+            p->options.epochs = 2;
+            p->options.batch = 2000; /* enough work to be shared out */
             assert_ok(p->ctx, fit_it(p));
             ptrdiff_t count;
             double *now = copy_parameters(p, &count);

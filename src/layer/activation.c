@@ -23,7 +23,8 @@ static ptrdiff_t task_rows(ptrdiff_t cols)
 static void run(const bnorm_pass *pass, elements *e, void (*task)(void *, ptrdiff_t))
 {
     e->rows = task_rows(e->from.cols);
-    bnorm_ctx *ctx = bnorm_activation_is_builtin(&e->l->activation) ? pass->ctx : NULL;
+    bnorm_ctx *ctx = bnorm_worth(pass->ctx, 2.0 * (double)e->from.rows * (double)e->from.cols);
+    if (!bnorm_activation_is_builtin(&e->l->activation)) ctx = NULL;
     bnorm_parallel(ctx, (e->from.rows + e->rows - 1) / e->rows, task, e);
 }
 

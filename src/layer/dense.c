@@ -52,6 +52,12 @@ static int is_small(ptrdiff_t m, const layer *l)
     return m * l->inputs <= SMALL && m * l->inputs * l->outputs <= SMALL;
 }
 
+/* A context for one product with these rows. */
+static bnorm_ctx *threads_for(const bnorm_pass *pass, ptrdiff_t rows, const layer *l)
+{
+    return bnorm_worth(pass->ctx, 0.1 * (double)rows * (double)l->inputs * (double)l->outputs);
+}
+
 /* ------------------------------------------------------------------------------ forward */
 
 /* Z = X G + 1 bias'. Inference makes each row alone; training leaves larger products to BLAS.
@@ -81,7 +87,7 @@ static int forward(void *user, const bnorm_pass *pass, const double *params, bno
     product p = {.l = l, .g = params, .x = x, .z = y, .step = task_rows(l)};
     p.bias = l->bias ? params + l->inputs * l->outputs : NULL;
     p.training = pass->training;
-    bnorm_parallel(pass->ctx, parts(x.rows, p.step), forward_task, &p);
+    bnorm_parallel(threads_for(pass, x.rows, l), parts(x.rows, p.step), forward_task, &p);
     return BNORM_OK;
 }
 
@@ -205,7 +211,7 @@ static bnorm_status gradient(layer *l, const bnorm_pass *pass, bnorm_mat_f64 x,
     bnorm_status status = place_gradient(&p, l, pass, dparams);
     if (status != BNORM_OK) return status;
     ptrdiff_t tiles = p.tile_cols * parts(l->inputs, TILE_ROWS);
-    bnorm_parallel(pass->ctx, tiles * p.chunks, gradient_task, &p);
+    bnorm_parallel(threads_for(pass, x.rows, l), tiles * p.chunks, gradient_task, &p);
     add_chunks(&p, dparams);
     double *dbias = dparams + l->inputs * l->outputs;
     for (ptrdiff_t j = 0; l->bias && j < l->outputs; j++) dbias[j] += p.sums[j];
@@ -243,7 +249,7 @@ static int backward(void *user, const bnorm_pass *pass, const double *params, bn
     bnorm_status status = gradient(l, pass, x, dy, dparams);
     if (status != BNORM_OK || !dx.data) return status;
     product p = {.l = l, .g = params, .x = dx, .z = dy, .step = task_rows(l)};
-    bnorm_parallel(pass->ctx, parts(x.rows, p.step), input_task, &p);
+    bnorm_parallel(threads_for(pass, x.rows, l), parts(x.rows, p.step), input_task, &p);
     return BNORM_OK;
 }
 

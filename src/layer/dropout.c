@@ -37,7 +37,8 @@ static void mask_task(void *argument, ptrdiff_t k)
 static int apply(layer *l, const bnorm_pass *pass, bnorm_mat_f64 from, bnorm_mat_f64 to)
 {
     masking m = {l, pass, from.data, to.data, from.rows * from.cols};
-    bnorm_parallel(pass->ctx, (m.count + TASK - 1) / TASK, mask_task, &m);
+    bnorm_parallel(bnorm_worth(pass->ctx, 10.0 * (double)m.count), (m.count + TASK - 1) / TASK,
+                   mask_task, &m);
     return BNORM_OK;
 }
 

@@ -76,6 +76,13 @@ void bnorm_batchnorm_rebuild(const layer *l, ptrdiff_t first, ptrdiff_t rows, pt
 int bnorm_activation_is_builtin(const bnorm_activation *a);
 int bnorm_loss_is_builtin(const bnorm_loss *loss);
 
+/* The context for work of about so many nanoseconds on one thread; NULL, which is one thread,
+ * when waking the others costs more than they give. The bits are the same. */
+static inline bnorm_ctx *bnorm_worth(bnorm_ctx *ctx, double nanoseconds)
+{
+    return nanoseconds < 1e5 ? NULL : ctx;
+}
+
 /* z = x g + 1 bias' (bias NULL: 0): rows x units, row by row: the bits of a row depend on that
  * row, g and bias alone. Made for inference and for products too small for BLAS. */
 void bnorm_rows_times(ptrdiff_t rows, ptrdiff_t inputs, ptrdiff_t units, const double *x,

@@ -67,7 +67,9 @@ void bnorm_objective(bnorm_ctx *ctx, const bnorm_loss *loss, bnorm_mat_f64 score
     r.step = (scores.rows + PARTS - 1) / PARTS;
     if (r.step < PART_ROWS) r.step = PART_ROWS;
     ptrdiff_t parts = (scores.rows + r.step - 1) / r.step;
-    bnorm_parallel(bnorm_loss_is_builtin(loss) ? ctx : NULL, parts, part_task, &r);
+    if (!bnorm_loss_is_builtin(loss)) ctx = NULL;
+    ctx = bnorm_worth(ctx, 10.0 * (double)scores.rows * (double)scores.cols);
+    bnorm_parallel(ctx, parts, part_task, &r);
     double sum = 0, rest = 0;
     for (ptrdiff_t k = 0; k < parts; k++) {
         add(&sum, &rest, r.sums[k]);

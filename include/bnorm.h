@@ -88,7 +88,8 @@ typedef struct bnorm_ctx_options {
     /* Adds `values` over all cooperating processes, in place, the same bits everywhere; returns
      * 0, or anything else to fail with BNORM_E_USER. When set, bnorm_moments, bnorm_forward and
      * bnorm_backward take their rows as one share of a larger matrix and give the statistics,
-     * dgamma and dbeta of the whole. NULL: this process is alone. */
+     * dgamma and dbeta of the whole; networks refuse such a context. NULL: this process is
+     * alone. */
     int (*reduce)(void *user, double *values, ptrdiff_t count);
     void *reduce_user;
 } bnorm_ctx_options;
@@ -502,7 +503,7 @@ BNORM_API bnorm_status bnorm_net_population(bnorm_ctx *ctx, bnorm_net *net, bnor
 
 typedef struct bnorm_check_block {
     char name[64];       /* the block, as in bnorm_block */
-    ptrdiff_t row, col;  /* its worst entry */
+    ptrdiff_t row, col;  /* its worst entry, from 0 */
     double analytic;     /* gradient by bnorm_net_gradient */
     double numeric;      /* by central differences */
     double error, bound; /* |analytic - numeric|, and what rounding and truncation explain */
@@ -523,7 +524,7 @@ BNORM_API bnorm_status bnorm_net_check(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat
 
 typedef enum bnorm_optimizer {
     BNORM_OPTIMIZER_AUTO, /* L-BFGS when rows * inputs <= 2,000,000 and no dropout, else Adam */
-    BNORM_OPTIMIZER_LBFGS,
+    BNORM_OPTIMIZER_LBFGS, /* full batch; refuses dropout, whose objective is never the same */
     BNORM_OPTIMIZER_SGD,
     BNORM_OPTIMIZER_RMSPROP,
     BNORM_OPTIMIZER_ADAM

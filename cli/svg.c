@@ -194,6 +194,15 @@ static int drawable(const svg_axis *a, double value)
     return isfinite(value) && (!a->log || value > 0);
 }
 
+static void curve_point(const svg_panel *p, const double *y, ptrdiff_t k, int *open)
+{
+    int there = drawable(&p->y, y[k]);
+    if (there)
+        fprintf(p->file, "%c%.2f %.2f", *open ? 'L' : 'M', bnorm_cli_svg_x(p, (double)(k + 1)),
+                bnorm_cli_svg_y(p, y[k]));
+    *open = there;
+}
+
 void bnorm_cli_svg_curve(const svg_panel *p, const double *y, ptrdiff_t count,
                          const char *colour)
 {
@@ -204,13 +213,8 @@ void bnorm_cli_svg_curve(const svg_panel *p, const double *y, ptrdiff_t count,
                 bnorm_cli_svg_x(p, 1), bnorm_cli_svg_y(p, y[0]), colour);
     if (count < 2) return;
     fprintf(p->file, "<path fill=\"none\" stroke=\"%s\" stroke-width=\"1.8\" d=\"", colour);
-    for (ptrdiff_t k = 0; k < count;
-         k += k + step < count || k == count - 1 ? step : count - 1 - k) {
-        if (drawable(&p->y, y[k]))
-            fprintf(p->file, "%c%.2f %.2f", open ? 'L' : 'M',
-                    bnorm_cli_svg_x(p, (double)(k + 1)), bnorm_cli_svg_y(p, y[k]));
-        open = drawable(&p->y, y[k]);
-    }
+    for (ptrdiff_t k = 0; k < count - 1; k += step) curve_point(p, y, k, &open);
+    curve_point(p, y, count - 1, &open);
     fputs("\"/>\n", p->file);
 }
 

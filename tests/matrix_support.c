@@ -94,7 +94,8 @@ void mat_fill(mat *m, uint64_t stream, double center, double scale)
 {
     enum { PERIOD = 8191 }; /* a prime, so columns differ */
     static double numbers[PERIOD];
-    bnorm_random_normal(11, stream, 0, PERIOD, numbers);
+    ptrdiff_t count = m->rows * m->cols < PERIOD ? m->rows * m->cols : PERIOD;
+    bnorm_random_normal(11, stream, 0, count, numbers);
     for (ptrdiff_t i = 0; i < m->rows; i++)
         for (ptrdiff_t j = 0; j < m->cols; j++)
             mat_set(m, i, j, center + scale * numbers[(i * m->cols + j) % PERIOD]);

@@ -28,9 +28,10 @@ flags() { pkg-config "$@" bnorm; }
 # shellcheck disable=SC2046
 cc outside.c $(flags --cflags --libs) -o shared
 LD_LIBRARY_PATH="$libdir" ./shared
+# Only bnorm itself is static here: the Fortran runtime is for a static BLAS.
 # shellcheck disable=SC2046
 cc outside.c $(flags --cflags) "$libdir/libbnorm.a" $(PKG_CONFIG_SYSROOT_DIR='' flags --libs --static |
-    tr ' ' '\n' | grep -v -e '-lbnorm' -e "-L$prefix" | tr '\n' ' ') -o static
+    tr ' ' '\n' | grep -v -e '-lbnorm' -e '-lgfortran' -e "-L$prefix" | tr '\n' ' ') -o static
 ./static
 if command -v c++ >/dev/null; then
     # shellcheck disable=SC2046

@@ -753,6 +753,100 @@ BNORM_API bnorm_status bnorm_model_predict(bnorm_ctx *ctx, bnorm_model *model,
                                            const bnorm_table *table, const ptrdiff_t *rows,
                                            ptrdiff_t count, bnorm_mat_f64 mean);
 
+/* ---------------------------------------------------------------------------- reference */
+
+/* maths.md section 4 built literally: slow, in double, for small sizes. The ground truth of the
+ * fast functions, and something to print and look at. Matrices of one call may have different
+ * layouts here. A matrix, given or built on the way, of more than BNORM_REFERENCE_LIMIT
+ * elements is refused with ARGUMENT, and so are sizes whose product overflows. */
+#define BNORM_REFERENCE_LIMIT 4194304
+
+/* out = vec(a): the columns of a, one below the other; rows * cols values. Errors: ARGUMENT. */
+BNORM_API bnorm_status bnorm_vec_f64(bnorm_ctx *ctx, bnorm_mat_f64 a, double *out);
+
+/* out = a (x) b, the Kronecker product: block (i,j) is a_ij b. out: (a.rows b.rows) x (a.cols
+ * b.cols). Errors: ARGUMENT. */
+BNORM_API bnorm_status bnorm_kron_f64(bnorm_ctx *ctx, bnorm_mat_f64 a, bnorm_mat_f64 b,
+                                      bnorm_mat_f64 out);
+
+/* out = a * b, the column-wise Khatri-Rao product: column j is a_j (x) b_j. out: (a.rows
+ * b.rows) x cols, where a and b have cols columns each. Errors: ARGUMENT. */
+BNORM_API bnorm_status bnorm_khatri_rao_f64(bnorm_ctx *ctx, bnorm_mat_f64 a, bnorm_mat_f64 b,
+                                            bnorm_mat_f64 out);
+
+/* out = K, rows cols x rows cols: the commutation matrix, K vec(A) = vec(A') for every A that
+ * is rows x cols. Errors: ARGUMENT. */
+BNORM_API bnorm_status bnorm_commutation_f64(bnorm_ctx *ctx, ptrdiff_t rows, ptrdiff_t cols,
+                                             bnorm_mat_f64 out);
+
+/* N rows of Z, p2 columns, p1 columns of X; e is a column of ones, omega the weights. */
+typedef enum bnorm_jacobian_kind {
+    BNORM_JACOBIAN_BETA,  /* N p2 x p2: I (x) e */
+    BNORM_JACOBIAN_GAMMA, /* N p2 x p2: I * zhat, column-wise Khatri-Rao */
+    BNORM_JACOBIAN_Z,     /* N p2 x N p2: blockdiag_j (gamma_j rstd_j)
+                             (I - e omega'/n - zhat_j (omega zhat_j)'/M) */
+    BNORM_JACOBIAN_G1     /* N p2 x p1 p2: J_z (I (x) X) */
+} bnorm_jacobian_kind;
+
+/* The Jacobian of vec(B), B = bnorm_forward(X G1), in beta, gamma, vec(Z) or vec(G1)': the
+ * gradient of any R is J' vec(dR/dB). x: N x p1. g1: p1 x p2, or absent (data NULL): Z is x
+ * then (not for G1). weights: N or NULL. gamma: p2 or NULL. out: as above. Errors: ARGUMENT
+ * (also a kind, weight or rule out of range), DOMAIN (n - ddof <= 0), MEMORY. */
+BNORM_API bnorm_status bnorm_jacobian_f64(bnorm_ctx *ctx, bnorm_jacobian_kind kind,
+                                          bnorm_mat_f64 x, bnorm_mat_f64 g1,
+                                          const double *weights, const double *gamma,
+                                          bnorm_rule rule, bnorm_mat_f64 out);
+
+/* The network of the question that bnorm answers (maths.md section 3, docs/answer.md):
+ * yhat = a(b(X G1)) G2 with a = relu, and R = sum (y - yhat)^2 / N. */
+typedef struct bnorm_question {
+    bnorm_mat_f64 x, g1;             /* N x p1, p1 x p2 */
+    const double *gamma, *beta, *g2; /* p2 each */
+    const double *y;                 /* N */
+} bnorm_question;
+
+typedef enum bnorm_question_method {
+    BNORM_QUESTION_KRONECKER, /* J' vec(W), with the Jacobians above */
+    BNORM_QUESTION_WEIGHTS,   /* weight space, W1-W4: no pass over Z */
+    BNORM_QUESTION_COMPLEX,   /* complex step: Im R(t + ih)/h, exact to rounding, no algebra */
+    BNORM_QUESTION_CENTRAL    /* (R(t + h) - R(t - h))/2h: right to a few parts in 1e9 */
+} bnorm_question_method;
+
+/* The gradient of R. dbeta, dgamma, dg2: p2 each; dg1: p1 x p2.
+ * Errors: ARGUMENT (also a method or rule out of range), DOMAIN, MEMORY. */
+BNORM_API bnorm_status bnorm_question_gradient(bnorm_ctx *ctx, const bnorm_question *question,
+                                               bnorm_rule rule, bnorm_question_method method,
+                                               double *dbeta, double *dgamma, bnorm_mat_f64 dg1,
+                                               double *dg2);
+
+/* The formulas of the question, under the names of its code. */
+typedef enum bnorm_question_formula {
+    BNORM_QUESTION_DRDB,       /* 1 x p2: 1' stub */
+    BNORM_QUESTION_LOOP_DRDB,  /* 1 x p2: the loop, which takes x_i g1[i,] for X G1 */
+    BNORM_QUESTION_DRDG1,      /* p1 x p2: X' (stub . w), w = gamma sigma */
+    BNORM_QUESTION_LOOP_DRDG1, /* p1 x p2: x_i' diag(w_j) stub_j */
+    BNORM_QUESTION_DRDG,       /* p2 x p2: zhat' (stub . gamma) */
+    BNORM_QUESTION_LOOP_DRDG   /* 1 x p2: its diagonal */
+} bnorm_question_formula;
+
+/* What can be mended in them; with all of it DRDB, DRDG1, LOOP_DRDG1, the diagonal of DRDG and
+ * LOOP_DRDG are the gradient. */
+enum {
+    BNORM_REPAIR_MASK = 1,    /* a' of relu for `ap`, which is 1 everywhere */
+    BNORM_REPAIR_MEAN = 2,    /* the 1/N of R */
+    BNORM_REPAIR_FACTOR = 4,  /* w = gamma/sigma for gamma sigma; no gamma in drdg */
+    BNORM_REPAIR_MU = 8,      /* drdG1: mu moves with G1 */
+    BNORM_REPAIR_SIGMA = 16,  /* drdG1: sigma moves with G1 */
+    BNORM_REPAIR_NETWORK = 32 /* loop_drdb: X G1, the network's own */
+};
+
+/* A formula of the question as it was written (repairs 0; its scale() and sd() are the rule
+ * {0, 1}) or mended (a sum of repairs). Its u is y - yhat. out: as above.
+ * Errors: ARGUMENT (also a formula, repairs or rule out of range), DOMAIN, MEMORY. */
+BNORM_API bnorm_status bnorm_question_evaluate(bnorm_ctx *ctx, const bnorm_question *question,
+                                               bnorm_rule rule, bnorm_question_formula formula,
+                                               int repairs, bnorm_mat_f64 out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -7,6 +7,7 @@
 #include "json.h"
 #include "model_file.h"
 #include "output.h"
+#include "question.h"
 #include "table.h"
 
 typedef struct check {
@@ -129,6 +130,9 @@ int bnorm_cli_check(cli_args *args)
     cli_table table;
     bnorm_ctx *ctx = NULL;
     bnorm_model *model = NULL;
+    if (args->value[OPT_QUESTION])
+        return bnorm_cli_question(args->value[OPT_JSON] != NULL,
+                                  args->value[OPT_QUIET] != NULL);
     check c = {.seed = bnorm_cli_seed(args)};
     c.entries = bnorm_cli_whole(args, OPT_ENTRIES, 0, PTRDIFF_MAX, any);
     c.most_rows = bnorm_cli_whole(args, OPT_ROWS, 0, PTRDIFF_MAX, any);

@@ -43,7 +43,13 @@ const cli_command bnorm_cli_commands[] = {
      "checks the gradients of a model by difference quotients",
      "Compares the exact gradient of every block of parameters with central differences\n"
      "on rows of the table. Error is the largest difference, bound what rounding and\n"
-     "truncation explain. Exit status 1 when a block is not ok.\n",
+     "truncation explain. Exit status 1 when a block is not ok.\n"
+     "\n"
+     "  bnorm check --question [--json]\n"
+     "\n"
+     "reproduces the gradients printed in the question that bnorm answers and judges\n"
+     "them beside the true ones: closed form, Kronecker Jacobians, weight space, complex\n"
+     "step, central differences. Exit status 1 when these do not agree.\n",
      bnorm_cli_check},
     {0},
 };

@@ -54,6 +54,8 @@ static const cli_option_row table[OPT_COUNT] = {
                      "entries drawn from each block of parameters; 0 for all"},
     [OPT_ROWS] = {"rows", 0, "N", "1000", CMD_CHECK, CHECKING,
                   "rows drawn from the table; 0 for all"},
+    [OPT_QUESTION] = {"question", 0, NULL, NULL, CMD_CHECK, CHECKING,
+                      "in place of MODEL and TABLE: the question that bnorm answers"},
     [OPT_WEIGHTS] = {"weights", 0, "COLUMN", NULL, CMD_FIT | CMD_CHECK, TABLE,
                      "observation weights; '.' in the formula leaves this column out"},
     [OPT_NO_STANDARDIZE] = {"no-standardize", 0, NULL, NULL, CMD_FIT, TABLE,
@@ -176,9 +178,17 @@ static int take_operand(cli_args *args, const char *word)
     return 0;
 }
 
+/* check --question has its own data. */
+static int spare_operand(const cli_args *args)
+{
+    if (args->operands) bnorm_cli_say("check --question takes neither MODEL nor TABLE");
+    return args->operands;
+}
+
 static int missing_operand(const cli_args *args)
 {
     const cli_command *c = args->command;
+    if (args->value[OPT_QUESTION]) return spare_operand(args);
     if (!c || args->operands == CLI_OPERANDS || !c->operand[args->operands]) return 0;
     bnorm_cli_say("%s needs %s%s%s; see bnorm %s --help", c->name, c->operand[0],
                   c->operand[1] ? " and " : "", c->operand[1] ? c->operand[1] : "", c->name);

@@ -28,6 +28,7 @@ typedef enum cli_option {
     OPT_UPDATE,
     OPT_ENTRIES,
     OPT_ROWS,
+    OPT_QUESTION,
     OPT_WEIGHTS,
     OPT_NO_STANDARDIZE,
     OPT_NA,

@@ -19,6 +19,10 @@ demo: all
 check:
 	sh tests/check.sh
 
+# Compiles the proof from nothing; checks its assumptions, and its text against the library's bits.
+proof: all
+	sh tests/proof.sh $(BUILD)
+
 # Figures beside the limit of memory and beside a peer; installs the peer when it is missing.
 bench:
 	./setup packages bench
@@ -32,4 +36,4 @@ install: $(BUILD)/build.ninja
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-bench
 
-.PHONY: all demo check bench install clean
+.PHONY: all demo check proof bench install clean

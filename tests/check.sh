@@ -48,6 +48,16 @@ run() {
 
 setup_build "$build"
 run "$build" 'release build'
+
+printf '\n== proof\n'
+status=0
+sh tests/proof.sh "$build" || status=$?
+case $status in
+0) passed=$((passed + 1)) ;;
+77) skipped=$((skipped + 1)) ;;
+*) failed=$((failed + 1)) ;;
+esac
+
 setup_build "$build-asan" -Db_sanitize=address,undefined -Db_lundef=false \
     -Dbuildtype=debugoptimized -Doptimization=1
 ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=1}

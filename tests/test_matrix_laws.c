@@ -150,7 +150,8 @@ static void permutation_of_rows(void **state)
     }
 }
 
-/* 1'dz = 0 and z_c'dz = gamma dgamma eps/sigma^2 (maths.md section 1). */
+/* 1'dz = 0 and z_c'dz = gamma dgamma eps/sigma^2 (maths.md section 1). Theorem: dz_invariants.
+ */
 static void identities_of_backward(void **state)
 {
     (void)state;

@@ -79,7 +79,7 @@ static void question_data(void **state)
 }
 
 /* g_j'dR/dg_j = gamma_j dgamma_j eps/sigma_j^2 (maths.md section 2); (sigma^2 = v + eps is
- * computed here from Z in long double.) */
+ * computed here from Z in long double.) Theorem: radial_identity. */
 static void radial_identity(void **state)
 {
     (void)state;

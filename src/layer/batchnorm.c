@@ -3,7 +3,8 @@
  *   backward  (B1) dbeta = 1'W   (B2) dgamma = diag(zhat'W)
  *             (B3) dz = (gamma/sigma) [ w - (omega/n) dbeta - (omega zhat) dgamma/M ]
  * so that, seen from the weights before it, dR/dG = X'dz is (W3). Nothing but Z is kept: B is
- * computed again where it is needed, by the kernel that forward uses: the same bits. */
+ * computed again where it is needed, by the kernel that forward uses: the same bits.
+ * Theorems: W3_is_X_dz, W3_is_derivative. */
 #include <string.h>
 
 #include "kernel/kernel.h"

@@ -1,4 +1,5 @@
-/* backward: (B1)-(B3). A column with v + eps = 0 has rstd 0, so its dx and dgamma are exactly
+/* backward: (B1)-(B3). Theorems: backward_is_derivative, library_backward, library_no_scale.
+ * A column with v + eps = 0 has rstd 0, so its dx and dgamma are exactly
  * 0. At eps > 0 a constant column has zhat = 0: dgamma is exactly 0, and (B3) leaves dx =
  * (gamma rstd)(w - omega mean(w)), the true derivative: moving one entry of a constant column
  * does move its output. */

@@ -1,5 +1,6 @@
 /* forward: y = gamma (x - mu) rstd + beta, with the statistics of the batch (training) or given
- * ones (inference). The mean is subtracted before scaling, so a large mean costs no digits. */
+ * ones (inference). The mean is subtracted before scaling, so a large mean costs no digits.
+ * Theorems: library_forward, library_no_scale. */
 #include "matrix/affine.h"
 #include "matrix/moments.h"
 

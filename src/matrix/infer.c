@@ -87,7 +87,7 @@ static void scale_columns(const bnorm_view *g1, const double *scale, const bnorm
     }
 }
 
-/* bias_out = beta + (bias - mean) scale. */
+/* bias_out = beta + (bias - mean) scale. Theorem: fold_is_inference. */
 static bnorm_status fold(bnorm_ctx *ctx, const bnorm_view *g1, const void *bias, const given *g,
                          const bnorm_view *out, void *bias_out)
 {

@@ -1,6 +1,6 @@
 /* layernorm: each row normalised over its columns, divisor cols. Rows are taken in blocks of
  * fixed size; those of a column-major matrix are gathered into contiguous rows, a few at a
- * time, and their results scattered back. */
+ * time, and their results scattered back. Theorem: layernorm_is_derivative. */
 #include "matrix/moments.h"
 
 enum {

@@ -133,7 +133,7 @@ void bnorm_moments_tile(bnorm_moments_job *job, ptrdiff_t b, ptrdiff_t s)
         for (ptrdiff_t j = c.begin; j < c.end; j++) line_tile(job, b, r, j);
 }
 
-/* maths.md section 5. */
+/* maths.md section 5. Theorem: library_merge. */
 static void merge(ptrdiff_t cols, double n_a, double *mean, double *m2, double n_b,
                   const double *mean_b, const double *m2_b)
 {

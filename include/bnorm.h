@@ -2,29 +2,43 @@
  *
  * This header is the manual. The rules that hold everywhere:
  *
- * Symbols     Names are those of docs/maths.md: Z (rows x cols) is normalised column by column
- * with mean mu, variance v = M2/(n - ddof), rstd = 1/sqrt(v + eps); omega are observation
- *             weights, n = sum(omega); B1-B3 are the equations of the backward pass.
- * Status      Every function that can fail returns a bnorm_status; 0 is success. The sentence
- * that names what, where and what to do is bnorm_ctx_message(ctx). After a failure of a matrix
- *             function the outputs are unspecified; no other memory has changed.
- * Context     `ctx` may be NULL: one thread, malloc, no message. A context serves one thread of
- * the caller at a time; different contexts are independent. Matrices    A bnorm_mat is a view:
- * the caller owns the data. `rows` are observations, `cols` are variables; `ld` is the distance
- * in elements between two rows (row-major) or two columns (column-major) and may exceed the
- * width; padding is never read or written. Both layouts are native. All matrices of one call
- * have the same layout unless stated. Precision   _f64 and _f32 differ in the type of the data,
- * gamma, beta and their gradients only: weights, n, mean, m2, var and rstd are double in both,
- * and sums are made in double. Absent      Vectors marked "or NULL" may be absent: weights and
- * gamma are then 1, beta is 0; an output marked "or NULL" is not computed. Aliasing    Outputs
- * do not overlap inputs or one another, except where "in place" is stated: then the two views
- * must be identical (same data, ld and layout). Numbers     A column whose v + eps is 0 has
- * rstd 0: output exactly beta, dz and dgamma exactly 0. A constant column has variance exactly
- * 0 and gives exactly beta at any eps. A non-finite value makes its own column non-finite and
- * no other. Results have the same bits for any number of threads, padded or not, in place or
- * not, on one instruction set. Sizes       Negative sizes, overflowing products, NULL data with
- * elements and ld below the width are BNORM_E_ARGUMENT. Zero columns: success, nothing done.
- * Zero rows: stated.
+ * Symbols    Names are those of docs/maths.md: Z (rows x cols) is normalised column by column
+ *            with mean mu, variance v = M2/(n - ddof), rstd = 1/sqrt(v + eps); omega are
+ *            observation weights, n = sum(omega); B1-B3 are the equations of the backward pass.
+ *
+ * Status     Every function that can fail returns a bnorm_status; 0 is success. The sentence
+ *            that names what, where and what to do is bnorm_ctx_message(ctx). After a failure
+ *            of a matrix function the outputs are unspecified; no other memory has changed.
+ *
+ * Context    `ctx` may be NULL: one thread, malloc, no message. A context serves one thread of
+ *            the caller at a time; different contexts are independent.
+ *
+ * Matrices   A bnorm_mat is a view: the caller owns the data. `rows` are observations, `cols`
+ *            are variables; `ld` is the distance in elements between two rows (row-major) or
+ *            two columns (column-major) and may exceed the width; padding is never read or
+ *            written. Both layouts are native. All matrices of one call have the same layout
+ *            unless stated.
+ *
+ * Precision  _f64 and _f32 differ in the type of the data, gamma, beta and their gradients
+ *            only: weights, n, mean, m2, var and rstd are double in both, and sums are made in
+ *            double.
+ *
+ * Absent     Vectors marked "or NULL" may be absent: weights and gamma are then 1, beta is 0;
+ *            an output marked "or NULL" is not computed.
+ *
+ * Aliasing   Outputs do not overlap inputs or one another, except where "in place" is stated:
+ *            then the two views must be identical (same data, ld and layout).
+ *
+ * Numbers    A column whose v + eps is 0 has rstd 0: output exactly beta, dz and dgamma exactly
+ *            0. A constant column has variance exactly 0 and gives exactly beta and dgamma
+ *            exactly 0 at any eps; at eps > 0 its dz is B3 as it stands, the derivative. A
+ *            non-finite value makes its own column non-finite and no other. Squares must be
+ *            representable: in double, standard deviations from about 1e-150 to 1e150. Results
+ *            have the same bits for any number of threads, padded or not, in place or not, on
+ *            one instruction set.
+ *
+ * Sizes      Negative sizes, overflowing products, NULL data with elements and ld below the
+ *            width are BNORM_E_ARGUMENT. Zero columns: success, nothing done. Zero rows: stated.
  */
 #ifndef BNORM_H
 #define BNORM_H
@@ -97,8 +111,8 @@ typedef struct bnorm_ctx_options {
 BNORM_API void bnorm_ctx_defaults(bnorm_ctx_options *options);
 
 /* Makes a context; options may be NULL. *ctx is NULL on failure.
- * Errors: ARGUMENT (ctx NULL, struct_size unknown, threads < 0, one of allocate/release alone),
- * MEMORY. */
+ * Errors: ARGUMENT (ctx NULL, struct_size unknown, threads < 0, one of allocate/release
+ *   alone), MEMORY. */
 BNORM_API bnorm_status bnorm_ctx_create(const bnorm_ctx_options *options, bnorm_ctx **ctx);
 
 /* Releases a context; NULL is accepted. */
@@ -119,8 +133,9 @@ BNORM_API const char *bnorm_isa(void);
 /* ------------------------------------------------------------------------------- random */
 
 /* Philox 4x32-10 (Salmon et al. 2011): number k of stream s is a function of (seed, s, k)
- * alone, so any thread may make any part of a stream. uniform: numbers first .. first+count-1
- * of the stream, in (0,1). normal: standard normal, likewise. */
+ * alone, so any thread may make any part of a stream.
+ * uniform: numbers first .. first+count-1 of the stream, in (0,1). normal: standard normal,
+ * likewise. */
 BNORM_API void bnorm_random_uniform(uint64_t seed, uint64_t stream, uint64_t first,
                                     ptrdiff_t count, double *out);
 BNORM_API void bnorm_random_normal(uint64_t seed, uint64_t stream, uint64_t first,
@@ -184,18 +199,18 @@ BNORM_API bnorm_status bnorm_moments_f32(bnorm_ctx *ctx, bnorm_mat_f32 x, const 
                                          double *n, double *mean, double *m2);
 
 /* Merges the moments of batch b into those of batch a (maths.md section 5; Chan, Golub and
- * LeVeque 1983): exact pooling, for data larger than memory and across processes. n, mean, m2:
- * those of a, replaced by those of the union. cols: length of the vectors. Errors: ARGUMENT (n
- * or n_b negative or not finite). */
+ * LeVeque 1983): exact pooling, for data larger than memory and across processes.
+ * n, mean, m2: those of a, replaced by those of the union. cols: length of the vectors.
+ * Errors: ARGUMENT (n or n_b negative or not finite). */
 BNORM_API bnorm_status bnorm_moments_merge(bnorm_ctx *ctx, ptrdiff_t cols, double *n,
                                            double *mean, double *m2, double n_b,
                                            const double *mean_b, const double *m2_b);
 
 /* Training forward: y = gamma (x - mu) rstd + beta per column, and the statistics that backward
- * needs. x, y: rows x cols, in place allowed. weights: rows or NULL. gamma, beta: cols or NULL.
- * mean, rstd: cols, outputs. Zero rows is DOMAIN. Running statistics are a separate call:
- * bnorm_running_update. Errors: ARGUMENT (also eps or ddof negative or not finite), DOMAIN (n -
- * ddof <= 0), MEMORY. */
+ * needs. Running statistics are a separate call: bnorm_running_update.
+ * x, y: rows x cols, in place allowed. weights: rows or NULL. gamma, beta: cols or NULL.
+ * mean, rstd: cols, outputs. Zero rows is DOMAIN.
+ * Errors: ARGUMENT (also eps or ddof negative or not finite), DOMAIN (n - ddof <= 0), MEMORY. */
 BNORM_API bnorm_status bnorm_forward_f64(bnorm_ctx *ctx, bnorm_mat_f64 x, const double *weights,
                                          const double *gamma, const double *beta,
                                          bnorm_rule rule, bnorm_mat_f64 y, double *mean,
@@ -206,8 +221,8 @@ BNORM_API bnorm_status bnorm_forward_f32(bnorm_ctx *ctx, bnorm_mat_f32 x, const 
 
 /* Inference: y = gamma (x - mean)/sqrt(var + eps) + beta with given statistics; each row alone.
  * x, y: rows x cols, in place allowed, zero rows are a no-op. gamma, beta: cols or NULL. mean,
- * var: cols, var >= 0. Errors: ARGUMENT (also eps negative or not finite, a negative var),
- * MEMORY. */
+ * var: cols, var >= 0.
+ * Errors: ARGUMENT (also eps negative or not finite, a negative var), MEMORY. */
 BNORM_API bnorm_status bnorm_infer_f64(bnorm_ctx *ctx, bnorm_mat_f64 x, const double *gamma,
                                        const double *beta, const double *mean,
                                        const double *var, double eps, bnorm_mat_f64 y);
@@ -219,8 +234,10 @@ BNORM_API bnorm_status bnorm_infer_f32(bnorm_ctx *ctx, bnorm_mat_f32 x, const fl
  *   (B1) dbeta = 1'W   (B2) dgamma = diag(zhat'W)
  *   (B3) dx = (gamma rstd) [ w - (omega/n) dbeta - (omega zhat) dgamma/M ]   per column.
  * x: rows x cols as given to bnorm_forward; mean, rstd as it returned them; same weights and
- * rule. dx: rows x cols, may be dy (in place) or x, or absent (data NULL). dgamma, dbeta: cols,
- * or NULL; they come also when gamma or beta was NULL. Errors: ARGUMENT, DOMAIN, MEMORY. */
+ * rule.
+ * dx: rows x cols, may be dy (in place) or x, or absent (data NULL).
+ * dgamma, dbeta: cols, or NULL; they come also when gamma or beta was NULL.
+ * Errors: ARGUMENT, DOMAIN, MEMORY. */
 BNORM_API bnorm_status bnorm_backward_f64(bnorm_ctx *ctx, bnorm_mat_f64 x, bnorm_mat_f64 dy,
                                           const double *weights, const double *gamma,
                                           const double *mean, const double *rstd,
@@ -233,10 +250,11 @@ BNORM_API bnorm_status bnorm_backward_f32(bnorm_ctx *ctx, bnorm_mat_f32 x, bnorm
                                           float *dbeta);
 
 /* Folding (maths.md section 5): the linear map that a dense layer followed by inference is:
- * g1_out = g1 diag(gamma/sigma), bias_out = beta + (bias - mean) gamma/sigma, sigma = sqrt(var
- * + eps). g1: inputs x cols; g1_out likewise, in place allowed. bias: cols or NULL (then 0),
- * may be bias_out. gamma, beta: cols or NULL. mean, var: cols. bias_out: cols. Errors: as
- * bnorm_infer. */
+ *   g1_out = g1 diag(gamma/sigma), bias_out = beta + (bias - mean) gamma/sigma,
+ *   sigma = sqrt(var + eps).
+ * g1: inputs x cols; g1_out likewise, in place allowed. bias: cols or NULL (then 0), may be
+ * bias_out. gamma, beta: cols or NULL. mean, var: cols. bias_out: cols.
+ * Errors: as bnorm_infer. */
 BNORM_API bnorm_status bnorm_fold_f64(bnorm_ctx *ctx, bnorm_mat_f64 g1, const double *bias,
                                       const double *gamma, const double *beta,
                                       const double *mean, const double *var, double eps,
@@ -276,9 +294,8 @@ BNORM_API bnorm_status bnorm_layernorm_backward_f32(bnorm_ctx *ctx, bnorm_mat_f3
 
 typedef enum bnorm_running_kind {
     BNORM_RUNNING_EXPONENTIAL, /* s += update (batch - s) */
-    BNORM_RUNNING_AVERAGE, /* equal-weight mean of the batches' means and variances (the paper)
-                            */
-    BNORM_RUNNING_MERGE    /* exact pooling: the moments of all rows seen */
+    BNORM_RUNNING_AVERAGE,     /* equal-weight mean of means and of variances (the paper) */
+    BNORM_RUNNING_MERGE        /* exact pooling: the moments of all rows seen */
 } bnorm_running_kind;
 
 /* Running statistics of `cols` columns; the arrays are the caller's, zero- or otherwise
@@ -297,9 +314,9 @@ typedef struct bnorm_running {
 
 /* Takes one batch with moments (n, mean, m2) into the running statistics.
  * MERGE leaves var untouched while the pooled n - ddof is not positive.
- * Errors: ARGUMENT (kind, update, NULL), DOMAIN (batch n - ddof <= 0; not for MERGE), NONFINITE
- * (the batch has a mean or m2 that is not finite: the message names the column). Nothing
- * changes then. */
+ * Errors: ARGUMENT (kind, update, NULL), DOMAIN (batch n - ddof <= 0; not for MERGE),
+ *   NONFINITE (the batch has a mean or m2 that is not finite: the message names the column).
+ *   Nothing changes then. */
 BNORM_API bnorm_status bnorm_running_update(bnorm_ctx *ctx, bnorm_running *running, double n,
                                             const double *mean, const double *m2);
 
@@ -313,8 +330,8 @@ typedef struct bnorm_activation {
     /* db[i] = dv[i] a'(b[i]); db may be dv or b. */
     void (*gradient)(void *user, ptrdiff_t count, const double *b, const double *dv,
                      double *db);
-    double gain; /* variance of the starting weights before it is gain/inputs; 0: Glorot's
-                    2/(in+out) */
+    /* Weights before it start with variance gain/inputs; 0: Glorot's 2/(inputs + units). */
+    double gain;
     void *user;
 } bnorm_activation;
 
@@ -328,15 +345,13 @@ BNORM_API const bnorm_activation *bnorm_activation_find(const char *name);
 typedef struct bnorm_loss {
     const char *name;
     ptrdiff_t targets; /* columns of the target matrix; 0: as many as scores */
-    /* 0 when the target row is legal for that many scores, else non-zero. NULL: anything
-     * finite. */
+    /* 0 when the target row is legal for so many scores, else not. NULL: anything finite. */
     int (*legal)(void *user, ptrdiff_t scores, const double *target);
     double (*value)(void *user, ptrdiff_t scores, const double *score, const double *target);
     /* d[k] = dl/dscore_k; d may be score. */
     void (*gradient)(void *user, ptrdiff_t scores, const double *score, const double *target,
                      double *d);
-    /* The mean response: probabilities from scores; mean may be score. NULL: the scores
-     * themselves. */
+    /* The mean response: probabilities from scores; mean may be score. NULL: the scores. */
     void (*response)(void *user, ptrdiff_t scores, const double *score, double *mean);
     void *user;
 } bnorm_loss;
@@ -366,8 +381,7 @@ typedef struct bnorm_pass {
 typedef struct bnorm_block_shape {
     char name[16]; /* "G", "bias", "gamma", ...; the network appends the layer's number */
     ptrdiff_t rows, cols;
-    double
-        penalty_factor; /* 1: takes the penalty by default; 0: does not (bias, gamma, beta) */
+    double penalty_factor; /* 1: penalised by default; 0: not (bias, gamma, beta) */
 } bnorm_block_shape;
 
 #define BNORM_LAYER_BLOCKS 4 /* at most so many blocks a layer */
@@ -385,8 +399,7 @@ typedef struct bnorm_layer {
     int (*blocks)(void *user, ptrdiff_t inputs, bnorm_block_shape *blocks);
     /* Draws the starting values from (seed, stream). NULL: zeros. */
     void (*start)(void *user, ptrdiff_t inputs, uint64_t seed, uint64_t stream, double *params);
-    /* y = f(x), row by row or over the batch. In inference rows must not influence one another.
-     */
+    /* y = f(x), row by row or over the batch. In inference rows do not influence others. */
     int (*forward)(void *user, const bnorm_pass *pass, const double *params, bnorm_mat_f64 x,
                    bnorm_mat_f64 y);
     /* From dy: dparams (added to what is there) and, unless dx.data is NULL, dx. x and y are as
@@ -404,8 +417,8 @@ BNORM_API void bnorm_net_destroy(bnorm_net *net); /* accepts NULL */
  * batchnorm: forward by the rule in training, by the inference statistics in inference.
  * dropout: inverted; each value is kept with probability 1 - rate and divided by it, in
  * training only; 0 <= rate < 1. The structs are copied; what their pointers point at must
- * outlive the network. Errors: ARGUMENT (units < 1, a rule or rate out of range, network
- * already started), MEMORY. */
+ * outlive the network.
+ * Errors: ARGUMENT (units < 1, a rule or rate out of range, network already started), MEMORY. */
 BNORM_API bnorm_status bnorm_net_dense(bnorm_ctx *ctx, bnorm_net *net, ptrdiff_t units);
 BNORM_API bnorm_status bnorm_net_batchnorm(bnorm_ctx *ctx, bnorm_net *net, bnorm_rule rule);
 BNORM_API bnorm_status bnorm_net_activation(bnorm_ctx *ctx, bnorm_net *net,
@@ -417,14 +430,14 @@ BNORM_API bnorm_status bnorm_net_layer(bnorm_ctx *ctx, bnorm_net *net,
 /* Lays out the parameters and draws their starts: weights normal with variance gain/inputs (He
  * et al. 2015) or 2/(inputs + units) (Glorot and Bengio 2010) as the next activation says;
  * gamma 1, beta and bias 0; inference statistics mean 0, var 1. May be called again to draw
- * anew. Errors: ARGUMENT (no layer), MEMORY. */
+ * anew.
+ * Errors: ARGUMENT (no layer), MEMORY. */
 BNORM_API bnorm_status bnorm_net_start(bnorm_ctx *ctx, bnorm_net *net, uint64_t seed);
 
 BNORM_API ptrdiff_t bnorm_net_inputs(const bnorm_net *net);
 BNORM_API ptrdiff_t bnorm_net_outputs(const bnorm_net *net);
 
-/* The parameter vector of a started network (length *count), for reading and writing; owned by
- * it. */
+/* The parameters of a started network (length *count), to read and write; owned by it. */
 BNORM_API double *bnorm_net_parameters(bnorm_net *net, ptrdiff_t *count);
 
 /* One block of the parameters. Names: "G1", "bias1", "gamma1", "beta1", "G2", ...: the number
@@ -441,7 +454,8 @@ BNORM_API ptrdiff_t bnorm_net_block_count(const bnorm_net *net);
 BNORM_API bnorm_status bnorm_net_block(bnorm_ctx *ctx, const bnorm_net *net, ptrdiff_t k,
                                        bnorm_block *block);
 /* Penalties: one block by name, or (name NULL) every block whose layer asks for it: the
- * weights, not biases, gamma or beta. lambda >= 0. Errors: ARGUMENT (no such block). */
+ * weights, not biases, gamma or beta. lambda >= 0.
+ * Errors: ARGUMENT (no such block). */
 BNORM_API bnorm_status bnorm_net_set_penalty(bnorm_ctx *ctx, bnorm_net *net, const char *name,
                                              double lambda);
 
@@ -457,8 +471,7 @@ typedef enum bnorm_layer_kind {
  * to be read or written by the caller; mean, var >= 0), NULL for others. */
 typedef struct bnorm_layer_info {
     bnorm_layer_kind kind;
-    const char
-        *name; /* "dense", "batchnorm", the activation's name, "dropout", the layer's name */
+    const char *name; /* "dense", "batchnorm", "dropout", the activation's or layer's own */
     ptrdiff_t inputs, outputs;
     int bias;        /* dense: has a bias */
     bnorm_rule rule; /* batchnorm */
@@ -475,16 +488,17 @@ BNORM_API bnorm_status bnorm_net_layer_info(bnorm_ctx *ctx, const bnorm_net *net
  * weights: rows or NULL (they weigh the loss and the statistics of normalisation, so that an
  * integer weight is that many copies of the row). seed, step: for dropout. Keeps nothing of
  * size rows x cols but pre-activations and activations; works in memory that the network keeps
- * between calls. Errors: ARGUMENT, DOMAIN (too few rows for the rule), DATA (an illegal target;
- * the row is named), MEMORY, USER. */
+ * between calls.
+ * Errors: ARGUMENT, DOMAIN (too few rows for the rule), DATA (an illegal target; the row is
+ *   named), MEMORY, USER. */
 BNORM_API bnorm_status bnorm_net_gradient(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x,
                                           bnorm_mat_f64 y, const double *weights,
                                           const bnorm_loss *loss, uint64_t seed, uint64_t step,
                                           double *value, double *gradient);
 
 /* Inference: scores (rows x outputs, either layout) of each row alone: the bits of a row's
- * scores do not depend on the other rows nor on their number. Errors: ARGUMENT, MEMORY, USER.
- */
+ * scores do not depend on the other rows nor on their number.
+ * Errors: ARGUMENT, MEMORY, USER. */
 BNORM_API bnorm_status bnorm_net_predict(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x,
                                          bnorm_mat_f64 scores);
 
@@ -513,8 +527,8 @@ typedef struct bnorm_check_block {
 /* Compares every entry of every block (at most `entries` of each, drawn by seed; 0: all) with
  * central differences of R + sum(U * scores)/rows, where U is random: the upstream gradient is
  * never constant, and not zero at a minimum. report: bnorm_net_block_count entries. Dropout
- * uses one fixed mask. Errors: CHECK (a block is not ok; report is complete), as
- * bnorm_net_gradient. */
+ * uses one fixed mask.
+ * Errors: CHECK (a block is not ok; report is complete), as bnorm_net_gradient. */
 BNORM_API bnorm_status bnorm_net_check(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x,
                                        bnorm_mat_f64 y, const double *weights,
                                        const bnorm_loss *loss, uint64_t seed, ptrdiff_t entries,
@@ -582,10 +596,10 @@ typedef struct bnorm_fit_report {
  * x_valid, y_valid, weights_valid: validation rows, x_valid.rows 0 for none; with them the best
  * parameters by validation loss are restored (otherwise the best objective for L-BFGS, the last
  * for the others). The same bits for any number of threads. On INTERRUPTED the network holds
- * the best so far with its inference statistics, and the report is filled. Errors: ARGUMENT,
- * DOMAIN, DATA, NONFINITE (the objective is not finite at the start or diverged: the message
- * says where and what to do; the best parameters so far are restored), INTERRUPTED, MEMORY,
- * USER. */
+ * the best so far with its inference statistics, and the report is filled.
+ * Errors: ARGUMENT, DOMAIN, DATA, NONFINITE (the objective is not finite at the start or
+ *   diverged: the message says where and what to do; the best parameters so far are
+ *   restored), INTERRUPTED, MEMORY, USER. */
 BNORM_API bnorm_status bnorm_fit(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x,
                                  bnorm_mat_f64 y, const double *weights, bnorm_mat_f64 x_valid,
                                  bnorm_mat_f64 y_valid, const double *weights_valid,
@@ -651,10 +665,11 @@ typedef struct bnorm_frame_options {
 BNORM_API void bnorm_frame_defaults(bnorm_frame_options *options);
 
 /* Reads the formula and learns levels from the complete rows of the table. *frame is NULL on
- * failure. Errors: FORMULA (the message points at the place), DATA (unknown column, cell that
- * is not a number or not finite, fewer than 2 complete rows, constant column, missing value
- * with na_error, a name or level that is not UTF-8: the message names source, line, column and
- * remedy), MEMORY. */
+ * failure.
+ * Errors: FORMULA (the message points at the place), DATA (unknown column, cell that is not a
+ *   number or not finite, fewer than 2 complete rows, constant column, missing value with
+ *   na_error, a name or level that is not UTF-8: the message names source, line, column and
+ *   remedy), MEMORY. */
 BNORM_API bnorm_status bnorm_frame_create(bnorm_ctx *ctx, const char *formula,
                                           const bnorm_table *table,
                                           const bnorm_frame_options *options,
@@ -736,8 +751,8 @@ typedef struct bnorm_custom {
  * block names, everything else under __metadata__ ("bnorm" and further keys). Written to a
  * temporary in the same folder, synced, then renamed: the old file or the new one, never less.
  * A path to something else than a regular file (a device) is written directly.
- * Errors: NONFINITE (a parameter or statistic: the file would not load), ARGUMENT (a name of a
- * part of the caller's own that is not UTF-8 or comes twice), IO, MEMORY. */
+ * Errors: NONFINITE (a parameter or statistic: the file would not load), ARGUMENT (a name of
+ *   a part of the caller's own that is not UTF-8 or comes twice), IO, MEMORY. */
 BNORM_API bnorm_status bnorm_model_save(bnorm_ctx *ctx, bnorm_model *model, const char *path);
 
 /* Reads one. Sizes, types, offsets, overlaps, names and numbers are checked against the file
@@ -761,21 +776,25 @@ BNORM_API bnorm_status bnorm_model_predict(bnorm_ctx *ctx, bnorm_model *model,
  * elements is refused with ARGUMENT, and so are sizes whose product overflows. */
 #define BNORM_REFERENCE_LIMIT 4194304
 
-/* out = vec(a): the columns of a, one below the other; rows * cols values. Errors: ARGUMENT. */
+/* out = vec(a): the columns of a, one below the other; rows * cols values.
+ * Errors: ARGUMENT. */
 BNORM_API bnorm_status bnorm_vec_f64(bnorm_ctx *ctx, bnorm_mat_f64 a, double *out);
 
 /* out = a (x) b, the Kronecker product: block (i,j) is a_ij b. out: (a.rows b.rows) x (a.cols
- * b.cols). Errors: ARGUMENT. */
+ * b.cols).
+ * Errors: ARGUMENT. */
 BNORM_API bnorm_status bnorm_kron_f64(bnorm_ctx *ctx, bnorm_mat_f64 a, bnorm_mat_f64 b,
                                       bnorm_mat_f64 out);
 
 /* out = a * b, the column-wise Khatri-Rao product: column j is a_j (x) b_j. out: (a.rows
- * b.rows) x cols, where a and b have cols columns each. Errors: ARGUMENT. */
+ * b.rows) x cols, where a and b have cols columns each.
+ * Errors: ARGUMENT. */
 BNORM_API bnorm_status bnorm_khatri_rao_f64(bnorm_ctx *ctx, bnorm_mat_f64 a, bnorm_mat_f64 b,
                                             bnorm_mat_f64 out);
 
 /* out = K, rows cols x rows cols: the commutation matrix, K vec(A) = vec(A') for every A that
- * is rows x cols. Errors: ARGUMENT. */
+ * is rows x cols.
+ * Errors: ARGUMENT. */
 BNORM_API bnorm_status bnorm_commutation_f64(bnorm_ctx *ctx, ptrdiff_t rows, ptrdiff_t cols,
                                              bnorm_mat_f64 out);
 
@@ -790,8 +809,9 @@ typedef enum bnorm_jacobian_kind {
 
 /* The Jacobian of vec(B), B = bnorm_forward(X G1), in beta, gamma, vec(Z) or vec(G1)': the
  * gradient of any R is J' vec(dR/dB). x: N x p1. g1: p1 x p2, or absent (data NULL): Z is x
- * then (not for G1). weights: N or NULL. gamma: p2 or NULL. out: as above. Errors: ARGUMENT
- * (also a kind, weight or rule out of range), DOMAIN (n - ddof <= 0), MEMORY. */
+ * then (not for G1). weights: N or NULL. gamma: p2 or NULL. out: as above.
+ * Errors: ARGUMENT (also a kind, weight or rule out of range), DOMAIN (n - ddof <= 0),
+ *   MEMORY. */
 BNORM_API bnorm_status bnorm_jacobian_f64(bnorm_ctx *ctx, bnorm_jacobian_kind kind,
                                           bnorm_mat_f64 x, bnorm_mat_f64 g1,
                                           const double *weights, const double *gamma,

@@ -1,5 +1,6 @@
 /* dense: Z = X G + 1 bias'. Products are cut by sizes alone and summed in a fixed order, so the
  * bits do not depend on the number of threads. Theorem: plain_derivative (dR/dG = X'dZ). */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -15,7 +16,8 @@ enum {
     TILE_COLS = 256,
     CHUNKS = 16,      /* at most so many partial sums over rows */
     CHUNK_ROWS = 512, /* at least so many rows each */
-    PIECE = 1 << 20   /* rows a product, below BLAS's int */
+    PIECE = 1 << 20,  /* rows a product, below BLAS's int */
+    CENTRED = 4096    /* values of X - 1c' at a time, at least TILE_ROWS */
 };
 
 typedef struct product {
@@ -26,6 +28,8 @@ typedef struct product {
     ptrdiff_t chunks, chunk_rows, tile_cols;
     double *dg, *sums; /* backward: dG and 1'dZ of the first chunk */
     ptrdiff_t next;    /* from those of a chunk to those of the next */
+    const double *c;   /* backward: what the columns of X are measured from, or NULL */
+    const double *weights;
     int training;
 } product;
 
@@ -105,20 +109,49 @@ static void small_gradient(ptrdiff_t rows, ptrdiff_t inputs, ptrdiff_t units, co
         }
 }
 
-/* One tile of dG += X'dZ over the rows of one chunk. */
+/* tile += X'dZ over some rows. */
+static void add_product(const product *p, int small, ptrdiff_t rows, ptrdiff_t inputs,
+                        ptrdiff_t units, const double *x, ptrdiff_t ldx, const double *dz,
+                        double *tile)
+{
+    if (small)
+        small_gradient(rows, inputs, units, x, ldx, dz, p->z.ld, tile, p->l->outputs);
+    else
+        bnorm_gemm_f64(1, 0, inputs, units, rows, 1, x, ldx, dz, p->z.ld, 1, tile,
+                       p->l->outputs);
+}
+
+/* A row of weight 0 may lie anywhere and meets a dZ of 0: its distance from c stays a number. */
+static void centre_absent(ptrdiff_t inputs, const double *x, double *centred)
+{
+    for (ptrdiff_t k = 0; k < inputs; k++)
+        if (isinf(centred[k]) && isfinite(x[k])) centred[k] = copysign(DBL_MAX, centred[k]);
+}
+
+static void centre(const product *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t k0,
+                   ptrdiff_t inputs, double *centred)
+{
+    for (ptrdiff_t i = 0; i < rows; i++) {
+        const double *x = p->x.data + (first + i) * p->x.ld + k0, *c = p->c + k0;
+        double *to = centred + i * inputs;
+        for (ptrdiff_t k = 0; k < inputs; k++) to[k] = x[k] - c[k];
+        if (p->weights && p->weights[first + i] == 0) centre_absent(inputs, x, to);
+    }
+}
+
+/* One tile of dG += X'dZ, or (X - 1c')'dZ, over the rows of one chunk. */
 static void gradient_tile(const product *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t k0,
                           ptrdiff_t inputs, ptrdiff_t j0, ptrdiff_t units, double *dg)
 {
-    const double *x = p->x.data + first * p->x.ld + k0;
-    const double *dz = p->z.data + first * p->z.ld + j0;
-    double *tile = dg + k0 * p->l->outputs + j0;
-    if (is_small(rows, p->l)) {
-        small_gradient(rows, inputs, units, x, p->x.ld, dz, p->z.ld, tile, p->l->outputs);
-        return;
+    double centred[CENTRED], *tile = dg + k0 * p->l->outputs + j0;
+    ptrdiff_t step = p->c ? CENTRED / inputs : PIECE, end = first + rows;
+    for (ptrdiff_t i = first; i < end; i += step) {
+        ptrdiff_t some = smaller(step, end - i);
+        const double *x = p->x.data + i * p->x.ld + k0, *dz = p->z.data + i * p->z.ld + j0;
+        if (p->c) centre(p, i, some, k0, inputs, centred);
+        add_product(p, is_small(rows, p->l), some, inputs, units, p->c ? centred : x,
+                    p->c ? inputs : p->x.ld, dz, tile);
     }
-    for (ptrdiff_t i = 0; i < rows; i += PIECE)
-        bnorm_gemm_f64(1, 0, inputs, units, smaller(PIECE, rows - i), 1, x + i * p->x.ld,
-                       p->x.ld, dz + i * p->z.ld, p->z.ld, 1, tile, p->l->outputs);
 }
 
 /* sums += 1'dZ, by groups of rows: the error grows with their number, not with that of rows. */
@@ -147,7 +180,7 @@ static void gradient_task(void *argument, ptrdiff_t task)
     ptrdiff_t inputs = smaller(TILE_ROWS, l->inputs - k0);
     ptrdiff_t units = smaller(TILE_COLS, l->outputs - j0);
     gradient_tile(p, first, rows, k0, inputs, j0, units, p->dg + chunk * p->next);
-    if (k0 == 0) sums_tile(p, first, rows, j0, units, p->sums + chunk * p->next);
+    if (k0 == 0 && l->bias) sums_tile(p, first, rows, j0, units, p->sums + chunk * p->next);
 }
 
 /* Small G: the rows are cut into chunks, whose products are added in order; large G: G itself
@@ -192,14 +225,21 @@ static void add_chunks(const product *p, double *dg)
     }
 }
 
-/* Before a batchnorm 1'dZ is 0 but for rounding, which X'dZ multiplies by the mean of X. With c
- * near the rows of X, here the first, (X - 1c')'dZ = X'dZ - c 1'dZ is the same without it: the
- * centred X of (W3). Theorem: W3_shifted. */
-static void centre(const product *p, double *dg)
+/* Before a batchnorm 1'dZ is 0 but for rounding, which X'dZ multiplies by the mean of X. So X is
+ * measured from c, its weighted column means: (X - 1c')'dZ, the centred X of (W3); whatever c
+ * is, the gradient is the same. A constant column gives exactly 0, and a row of weight 0 has no
+ * part in c. Theorem: W3_shifted. */
+static bnorm_status find_centre(product *p, layer *l, const bnorm_pass *pass)
 {
-    for (ptrdiff_t k = 0; k < p->l->inputs; k++)
-        for (ptrdiff_t j = 0; j < p->l->outputs; j++)
-            dg[k * p->l->outputs + j] -= p->x.data[k] * p->sums[j];
+    bnorm_status status = bnorm_buffer_reserve(pass->ctx, &l->centre, 2, l->inputs);
+    if (status != BNORM_OK) return status;
+    double n, *c = l->centre.data;
+    status = bnorm_moments_f64(pass->ctx, p->x, pass->weights, &n, c, c + l->inputs);
+    for (ptrdiff_t k = 0; status == BNORM_OK && k < l->inputs; k++)
+        if (!isfinite(c[k])) c[k] = 0;
+    p->c = c;
+    p->weights = pass->weights;
+    return status;
 }
 
 /* dG += X'dZ, dbias += 1'dZ */
@@ -209,13 +249,13 @@ static bnorm_status gradient(layer *l, const bnorm_pass *pass, bnorm_mat_f64 x,
     product p = {.l = l, .x = x, .z = dz};
     plan_gradient(&p);
     bnorm_status status = place_gradient(&p, l, pass, dparams);
+    if (status == BNORM_OK && !l->bias) status = find_centre(&p, l, pass);
     if (status != BNORM_OK) return status;
     ptrdiff_t tiles = p.tile_cols * parts(l->inputs, TILE_ROWS);
     bnorm_parallel(threads_for(pass, x.rows, l), tiles * p.chunks, gradient_task, &p);
     add_chunks(&p, dparams);
     double *dbias = dparams + l->inputs * l->outputs;
     for (ptrdiff_t j = 0; l->bias && j < l->outputs; j++) dbias[j] += p.sums[j];
-    if (!l->bias) centre(&p, dparams);
     return BNORM_OK;
 }
 

@@ -33,6 +33,7 @@ typedef struct layer {
     double *mean, *var;                            /* batchnorm: the inference statistics */
     double *batch_mean, *batch_rstd, *batch_scale; /* scale = gamma rstd */
     buffer partial;                                /* dense: products of chunks of rows */
+    buffer centre;                                 /* dense: mean and m2 of its input */
 
     /* One training pass: in and out of forward. An in-place layer writes over its input; an
      * activation in place after a batchnorm finds its input again by

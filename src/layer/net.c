@@ -27,6 +27,7 @@ static void free_layer(layer *l)
 {
     if (!l) return;
     bnorm_buffer_free(&l->partial);
+    bnorm_buffer_free(&l->centre);
     bnorm_buffer_free(&l->store);
     bnorm_buffer_free(&l->upstream);
     bnorm_free(l);

@@ -1,0 +1,110 @@
+/* net_robust: what must not reach a gradient or the statistics: rows of weight 0, the order of
+ * the rows, constant inputs, values that are not finite, other threads of the caller. */
+#include "net_support.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { P = 5, Q = 6, COUNT = P * Q + 2 * Q + Q + 1 };
+
+static const bnorm_rule usual = {1e-5, 0};
+
+/* The gradient of P -> Q (batchnorm, tanh) -> 1, to be freed. */
+static double *gradient_of(ptrdiff_t rows, const double *x, const double *y,
+                           const double *weights)
+{
+    bnorm_ctx *ctx = make_ctx(2);
+    bnorm_net *net = make_net(ctx, P, Q, 1, usual, "tanh");
+    double *g = malloc(COUNT * sizeof *g), r;
+    assert_ok(ctx, bnorm_net_gradient(ctx, net, rows_of(x, rows, P), rows_of(y, rows, 1),
+                                      weights, bnorm_loss_find("squared"), 0, 0, &r, g));
+    bnorm_net_destroy(net);
+    bnorm_ctx_destroy(ctx);
+    return g;
+}
+
+static double largest(const double *v, ptrdiff_t count)
+{
+    double most = 0;
+    for (ptrdiff_t k = 0; k < count; k++) most = fmax(most, fabs(v[k]));
+    return most;
+}
+
+static double farthest(const double *a, const double *b, ptrdiff_t count)
+{
+    double most = 0;
+    for (ptrdiff_t k = 0; k < count; k++) most = fmax(most, fabs(a[k] - b[k]));
+    return most;
+}
+
+static const ptrdiff_t sizes[] = {11, 40, 1000, 3000}; /* loops and BLAS, one chunk and more */
+
+/* The same data without the row, the row first, and the row with values far off. */
+static void absent_rows_change_nothing(void **state)
+{
+    (void)state;
+    for (int s = 0; s < 4; s++) {
+        ptrdiff_t n = sizes[s];
+        double *x = random_values(1, n * P), *y = random_values(2, n);
+        double *w = malloc((size_t)n * sizeof *w);
+        for (ptrdiff_t i = 0; i < n; i++) w[i] = i > 0;
+        double *without = gradient_of(n - 1, x + P, y + 1, NULL);
+        static const double sentinels[] = {0, 1e15, -1e15};
+        for (int k = 0; k < 3; k++) {
+            for (int j = 0; j < P; j++) x[j] = sentinels[k];
+            double *with = gradient_of(n, x, y, w);
+            assert_true(farthest(with, without, COUNT) <= 1e-14 * largest(without, COUNT));
+            free(with);
+        }
+        free(x), free(y), free(w), free(without);
+    }
+}
+
+/* An input of 1e6 costs the same digits in any row. */
+static void order_of_rows(void **state)
+{
+    (void)state;
+    for (int s = 0; s < 4; s++) {
+        ptrdiff_t n = sizes[s];
+        double *x = random_values(1, (n + 1) * P), *y = random_values(2, n + 1);
+        x[0] = 1e6;
+        double *first = gradient_of(n, x, y, NULL);
+        memcpy(x + n * P, x, P * sizeof *x); /* the first row, now last */
+        y[n] = y[0];
+        double *last = gradient_of(n, x + P, y + 1, NULL);
+        /* centred at the outlier, its column would lose 1e6 times the rounding of 1'dZ */
+        assert_true(farthest(first, last, Q) <= 5e-11 * largest(first, Q));
+        assert_true(farthest(first + Q, last + Q, COUNT - Q) <= 1e-13);
+        free(x), free(y), free(first), free(last);
+    }
+}
+
+/* A constant input moves no output: the gradient of its weights is 0, not about 0. */
+static void constant_inputs(void **state)
+{
+    (void)state;
+    for (int s = 0; s < 4; s++)
+        for (int weighted = 0; weighted < 2; weighted++) {
+            ptrdiff_t n = sizes[s];
+            double *x = random_values(1, n * P), *y = random_values(2, n);
+            double *w = malloc((size_t)n * sizeof *w);
+            for (ptrdiff_t i = 0; i < n; i++) {
+                w[i] = (double)(i % 3);
+                x[i * P + 2] = 4e5 / 7;
+            }
+            double *g = gradient_of(n, x, y, weighted ? w : NULL);
+            for (int j = 0; j < Q; j++) assert_true(g[2 * Q + j] == 0 && g[Q + j] != 0);
+            free(x), free(y), free(w), free(g);
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(absent_rows_change_nothing),
+        cmocka_unit_test(order_of_rows),
+        cmocka_unit_test(constant_inputs),
+    };
+    return cmocka_run_group_tests_name("net_robust", tests, NULL, NULL);
+}

@@ -207,6 +207,22 @@ static void the_network_is_left_alone(void **state)
     bnorm_ctx_destroy(ctx);
 }
 
+/* What is not finite has no gradient; the message points at its cause. */
+static void values_not_finite_are_named(void **state)
+{
+    (void)state;
+    bnorm_ctx *ctx = make_ctx(1);
+    bnorm_rule rule = {1e-5, 0};
+    data d = make_data("squared");
+    bnorm_net *net = make_net(ctx, &rule, "tanh", 0, 1);
+    bnorm_check_block report[BLOCKS];
+    d.x[5 * P + 2] = NAN;
+    assert_fails(ctx, check(ctx, net, &d, NULL, "squared", report), BNORM_E_CHECK,
+                 "nan in row 6, column 3");
+    bnorm_net_destroy(net);
+    bnorm_ctx_destroy(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +230,7 @@ int main(void)
         cmocka_unit_test(wrong_activations_are_found),
         cmocka_unit_test(wrong_losses_are_found),
         cmocka_unit_test(the_network_is_left_alone),
+        cmocka_unit_test(values_not_finite_are_named),
     };
     return cmocka_run_group_tests_name("check_wrong", tests, NULL, NULL);
 }

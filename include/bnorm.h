@@ -122,7 +122,8 @@ BNORM_API void bnorm_ctx_destroy(bnorm_ctx *ctx);
  * the context, valid until its next call. */
 BNORM_API const char *bnorm_ctx_message(const bnorm_ctx *ctx);
 
-/* The threads this context uses: 1 for NULL and in a child forked after threads were used. */
+/* The threads this context uses: 1 for NULL and in a child forked from a process that had
+ * loaded the library. */
 BNORM_API int bnorm_ctx_threads(const bnorm_ctx *ctx);
 
 /* The instruction set of the kernels in use: "avx512", "avx2", "neon" or "scalar". The best

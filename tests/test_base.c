@@ -12,6 +12,21 @@
 #include "base/random.h"
 #include "base/threads.h"
 
+/* A pool that bnorm did not start dies in a fork, too. Runs first: no context was made yet. */
+static void child_of_a_process_without_contexts(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        bnorm_ctx *ctx = make_ctx(2);
+        _exit(bnorm_ctx_threads(ctx) == 1 ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 static void status_texts(void **state)
 {
     (void)state;
@@ -208,6 +223,7 @@ static void permutations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(child_of_a_process_without_contexts),
         cmocka_unit_test(status_texts),
         cmocka_unit_test(context_options),
         cmocka_unit_test(messages),

@@ -40,7 +40,6 @@ bnorm_status bnorm_ctx_create(const bnorm_ctx_options *options, bnorm_ctx **ctx)
     if (!made) return BNORM_E_MEMORY;
     made->options = o;
     made->message[0] = '\0';
-    if (o.threads > 1) bnorm_threads_guard_fork();
     *ctx = made;
     return BNORM_OK;
 }

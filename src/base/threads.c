@@ -12,24 +12,19 @@
 
 #include "base/ctx.h"
 
-/* The one piece of process-wide state: a child of fork() inherits a pool without threads, and
- * waiting for them would hang. It is written at most once, by the fork itself. */
+/* Process-wide state: a child of fork() inherits a pool without threads, whoever started it, and
+ * waiting for them would hang. So the guard is there from the moment the library is loaded; the
+ * flag is written at most once, by the fork itself. */
 static atomic_int in_child;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void mark_child(void)
 {
     atomic_store_explicit(&in_child, 1, memory_order_relaxed);
 }
 
-static void install(void)
+__attribute__((constructor)) static void guard_fork(void)
 {
     (void)pthread_atfork(NULL, NULL, mark_child);
-}
-
-void bnorm_threads_guard_fork(void)
-{
-    (void)pthread_once(&once, install);
 }
 
 int bnorm_processors(void)

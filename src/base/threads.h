@@ -8,15 +8,11 @@
 
 /* Runs task(argument, k) for k = 0 .. count-1, in any order, on the context's threads. Runs on
  * the calling thread alone when count is 1, the context has one thread, or the caller is itself
- * a task. */
+ * a task, or in a child of fork(), which has no pool. */
 void bnorm_parallel(bnorm_ctx *ctx, ptrdiff_t count, void (*task)(void *argument, ptrdiff_t k),
                     void *argument);
 
 /* Processors that this process may run on. */
 int bnorm_processors(void);
-
-/* From the first call on, children of fork() use one thread: the pool does not survive a fork.
- */
-void bnorm_threads_guard_fork(void);
 
 #endif

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "matrix/blas.h"
+
 enum { P = 5, Q = 6, COUNT = P * Q + 2 * Q + Q + 1 };
 
 static const bnorm_rule usual = {1e-5, 0};
@@ -99,12 +101,33 @@ static void constant_inputs(void **state)
         }
 }
 
+extern int openblas_get_num_threads(void) __attribute__((weak));
+extern void openblas_set_num_threads(int) __attribute__((weak));
+
+/* As two threads of the caller would: the first to come is the first to go. */
+static void holders_of_the_blas_overlap(void **state)
+{
+    (void)state;
+    if (!openblas_get_num_threads || !openblas_set_num_threads) skip();
+    int usual_threads = openblas_get_num_threads();
+    openblas_set_num_threads(2);
+    int first = bnorm_blas_hold();
+    int second = bnorm_blas_hold();
+    assert_int_equal(openblas_get_num_threads(), 1);
+    bnorm_blas_release(first);
+    assert_int_equal(openblas_get_num_threads(), 1);
+    bnorm_blas_release(second);
+    assert_int_equal(openblas_get_num_threads(), 2);
+    openblas_set_num_threads(usual_threads);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(absent_rows_change_nothing),
         cmocka_unit_test(order_of_rows),
         cmocka_unit_test(constant_inputs),
+        cmocka_unit_test(holders_of_the_blas_overlap),
     };
     return cmocka_run_group_tests_name("net_robust", tests, NULL, NULL);
 }

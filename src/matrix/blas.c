@@ -2,6 +2,8 @@
  * libraries. */
 #include "matrix/blas.h"
 
+#include <pthread.h>
+
 extern void dgemm_(const char *transa, const char *transb, const int *m, const int *n,
                    const int *k, const double *alpha, const double *a, const int *lda,
                    const double *b, const int *ldb, const double *beta, double *c,
@@ -30,29 +32,56 @@ extern long bli_thread_get_num_threads(void) __attribute__((weak));
 extern void bli_thread_set_num_threads(long) __attribute__((weak));
 extern int MKL_Set_Num_Threads_Local(int) __attribute__((weak));
 
+/* Process-wide state, for it mirrors the BLAS's own: how many callers hold its threads at one,
+ * and the number that was there before the first of them. A fork waits for the lock, so that a
+ * child never inherits it taken. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static long holders, before;
+
+static void take(void)
+{
+    (void)pthread_mutex_lock(&lock);
+}
+
+static void leave(void)
+{
+    (void)pthread_mutex_unlock(&lock);
+}
+
+__attribute__((constructor)) static void guard_fork(void)
+{
+    (void)pthread_atfork(take, leave, leave);
+}
+
+static long threads(void)
+{
+    if (openblas_get_num_threads) return openblas_get_num_threads();
+    return bli_thread_get_num_threads ? bli_thread_get_num_threads() : 1;
+}
+
+static void set_threads(long count)
+{
+    if (openblas_get_num_threads && openblas_set_num_threads)
+        openblas_set_num_threads((int)count);
+    else if (bli_thread_get_num_threads && bli_thread_set_num_threads)
+        bli_thread_set_num_threads(count);
+}
+
 int bnorm_blas_hold(void)
 {
-    if (openblas_get_num_threads && openblas_set_num_threads) {
-        int held = openblas_get_num_threads();
-        if (held != 1) openblas_set_num_threads(1);
-        return held;
+    take();
+    if (holders++ == 0) {
+        before = threads();
+        if (before != 1) set_threads(1);
     }
-    if (bli_thread_get_num_threads && bli_thread_set_num_threads) {
-        int held = (int)bli_thread_get_num_threads();
-        if (held != 1) bli_thread_set_num_threads(1);
-        return held;
-    }
-    if (MKL_Set_Num_Threads_Local) return MKL_Set_Num_Threads_Local(1);
-    return 1;
+    leave();
+    return MKL_Set_Num_Threads_Local ? MKL_Set_Num_Threads_Local(1) : 1; /* of this thread */
 }
 
 void bnorm_blas_release(int held)
 {
-    if (openblas_get_num_threads && openblas_set_num_threads) {
-        if (held != 1) openblas_set_num_threads(held);
-    } else if (bli_thread_get_num_threads && bli_thread_set_num_threads) {
-        if (held != 1) bli_thread_set_num_threads(held);
-    } else if (MKL_Set_Num_Threads_Local) {
-        MKL_Set_Num_Threads_Local(held);
-    }
+    if (MKL_Set_Num_Threads_Local) MKL_Set_Num_Threads_Local(held);
+    take();
+    if (--holders == 0 && before != 1) set_threads(before);
+    leave();
 }

@@ -14,7 +14,8 @@ void bnorm_gemm_f64(int transpose_a, int transpose_b, ptrdiff_t m, ptrdiff_t n, 
                     ptrdiff_t ldb, double beta, double *c, ptrdiff_t ldc);
 
 /* Holds the BLAS's own threads at one between the calls, where it offers a way (OpenBLAS, BLIS,
- * MKL); hold returns what release must be given. Pairs may nest. */
+ * MKL); hold returns what release must be given. Pairs may nest, and overlap in several threads
+ * of the caller: the first saves and the last restores what all of them share. */
 int bnorm_blas_hold(void);
 void bnorm_blas_release(int held);
 

@@ -39,11 +39,13 @@ run() {
     meson test -C "$dir" --no-rebuild --print-errorlogs "$@" >"$log" 2>&1 || status=$?
     cat "$log"
     ok=$(count "$log" Ok)
-    bad=$(($(count "$log" Fail) + $(count "$log" Timeout) + $(count "$log" 'Unexpected Pass')))
+    fail=$(count "$log" Fail) late=$(count "$log" Timeout)
+    surprise=$(count "$log" 'Unexpected Pass') skip=$(count "$log" Skipped)
+    bad=$((${fail:-0} + ${late:-0} + ${surprise:-0}))
     [ "$status" = 0 ] || [ "$bad" -gt 0 ] || bad=1
     passed=$((passed + ${ok:-0}))
     failed=$((failed + bad))
-    skipped=$((skipped + $(count "$log" Skipped)))
+    skipped=$((skipped + ${skip:-0}))
 }
 
 setup_build "$build"

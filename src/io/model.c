@@ -8,11 +8,34 @@
 #include "base/memory.h"
 #include "io/utf8.h"
 
-/* A frame has one target column; what the built-in losses for classes need is known. */
+/* Classes have an output each, or two classes one. What the built-in losses need is known: a
+ * probability has no unit, so its target is not scaled. */
+static bnorm_status check_target(bnorm_ctx *ctx, ptrdiff_t outputs, const bnorm_frame *frame,
+                                 const bnorm_loss *loss)
+{
+    ptrdiff_t classes = bnorm_frame_classes(frame);
+    int softmax = loss == bnorm_loss_find("softmax");
+    int logistic = loss == bnorm_loss_find("logistic");
+    if (classes && outputs != classes && !(classes == 2 && outputs == 1 && !softmax))
+        return bnorm_fail(ctx, BNORM_E_ARGUMENT,
+                          "the target has %td classes, but the network %td outputs", classes,
+                          outputs);
+    if (classes && loss == bnorm_loss_find("squared"))
+        return bnorm_fail(ctx, BNORM_E_ARGUMENT,
+                          "the squared loss needs a numeric target, not %td classes", classes);
+    if (softmax && !classes)
+        return bnorm_fail(ctx, BNORM_E_ARGUMENT,
+                          "the softmax loss needs a target of classes, not a numeric one");
+    if (logistic && (outputs != 1 || frame->target_scaled))
+        return bnorm_fail(ctx, BNORM_E_ARGUMENT,
+                          "the logistic loss needs one output, and a target that is two "
+                          "classes or from 0 to 1, not scaled");
+    return BNORM_OK;
+}
+
 static bnorm_status check_parts(bnorm_ctx *ctx, bnorm_net *net, const bnorm_frame *frame,
                                 const bnorm_loss *loss)
 {
-    ptrdiff_t outputs = bnorm_net_outputs(net), classes = bnorm_frame_classes(frame);
     if (!bnorm_net_parameters(net, NULL))
         return bnorm_fail(ctx, BNORM_E_ARGUMENT, "the network is not started");
     if (!frame) return BNORM_OK;
@@ -20,11 +43,7 @@ static bnorm_status check_parts(bnorm_ctx *ctx, bnorm_net *net, const bnorm_fram
         return bnorm_fail(ctx, BNORM_E_ARGUMENT,
                           "the frame makes %td inputs, but the network takes %td",
                           bnorm_frame_inputs(frame), bnorm_net_inputs(net));
-    if (classes && loss == bnorm_loss_find("softmax") && outputs != classes)
-        return bnorm_fail(ctx, BNORM_E_ARGUMENT,
-                          "the target has %td classes, but the network %td outputs", classes,
-                          outputs);
-    return BNORM_OK;
+    return check_target(ctx, bnorm_net_outputs(net), frame, loss);
 }
 
 bnorm_status bnorm_model_create(bnorm_ctx *ctx, bnorm_net *net, bnorm_frame *frame,

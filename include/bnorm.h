@@ -630,6 +630,12 @@ BNORM_API bnorm_status bnorm_table_numbers(bnorm_ctx *ctx, bnorm_table *table, c
 BNORM_API bnorm_status bnorm_table_text(bnorm_ctx *ctx, bnorm_table *table, const char *name,
                                         const char *const *cells);
 
+/* The numbers of a column, NaN where missing, into values (length bnorm_table_rows).
+ * Errors: ARGUMENT, DATA (no such column; a cell that is no number or not finite: the message
+ *   names it). */
+BNORM_API bnorm_status bnorm_table_values(bnorm_ctx *ctx, const bnorm_table *table,
+                                          const char *name, double *values);
+
 BNORM_API ptrdiff_t bnorm_table_rows(const bnorm_table *table);
 BNORM_API ptrdiff_t bnorm_table_cols(const bnorm_table *table);
 BNORM_API const char *bnorm_table_name(const bnorm_table *table,
@@ -658,9 +664,11 @@ typedef struct bnorm_frame bnorm_frame;
 
 typedef struct bnorm_frame_options {
     size_t struct_size;
-    int na_error;      /* 0: rows with missing values are left out; 1: they are an error */
+    int na_error;      /* 0: rows with missing values are left out; 1: they are an error.
+                          Of bnorm_frame_create alone: later tables are the caller's to judge */
     int drop_constant; /* 0: a constant input column is an error; 1: it is left out */
     int factor_target; /* 1: the target's distinct values are classes even if it is numeric */
+    const char *dot_without; /* a column that '.' leaves out (of weights, say), or NULL */
 } bnorm_frame_options;
 
 BNORM_API void bnorm_frame_defaults(bnorm_frame_options *options);
@@ -691,10 +699,25 @@ BNORM_API const char *bnorm_frame_dropped_name(const bnorm_frame *frame, ptrdiff
 
 /* The complete rows of a table for this frame: row numbers, ascending, into rows (length
  * bnorm_table_rows), their number into *count. with_target 0: only the inputs count.
- * Errors: DATA (with na_error: the first missing value; a level unseen in training; ...). */
+ * Errors: DATA (a level unseen in training, a term that is not finite, ...). */
 BNORM_API bnorm_status bnorm_frame_rows(bnorm_ctx *ctx, const bnorm_frame *frame,
                                         const bnorm_table *table, int with_target,
                                         ptrdiff_t *rows, ptrdiff_t *count);
+
+/* What a row of a table is to a frame. */
+typedef enum bnorm_row {
+    BNORM_ROW_READY,
+    BNORM_ROW_MISSING, /* a value that the frame needs is missing */
+    BNORM_ROW_FOREIGN /* complete, but a level was unseen in training or a term is not finite */
+} bnorm_row;
+
+/* Judges each row of a table: kinds[i] (length bnorm_table_rows) becomes a bnorm_row.
+ * with_target 0: only the inputs count. bnorm_frame_matrix of a row that is not ready fails, and
+ * its message says what is wrong with it, and where.
+ * Errors: ARGUMENT, DATA (unknown column, cell that is not a number or not finite), MEMORY. */
+BNORM_API bnorm_status bnorm_frame_screen(bnorm_ctx *ctx, const bnorm_frame *frame,
+                                          const bnorm_table *table, int with_target,
+                                          unsigned char *kinds);
 
 /* The matrices of the given rows, scaled when the frame has a scaling. x: count x inputs; y:
  * count x 1, or absent (data NULL): the target, a class target as 0, 1, ... Either layout.
@@ -720,7 +743,10 @@ BNORM_API void bnorm_frame_scaling(const bnorm_frame *frame, ptrdiff_t k, double
  * holds. */
 typedef struct bnorm_model bnorm_model;
 
-/* Makes a model; it takes ownership of net and frame (frame may be NULL) on success only. */
+/* Makes a model; it takes ownership of net and frame (frame may be NULL) on success only. A
+ * target of classes needs an output for each (or one for two classes); softmax needs classes,
+ * squared a numeric target, logistic one output and a target that is not scaled.
+ * Errors: ARGUMENT, MEMORY. */
 BNORM_API bnorm_status bnorm_model_create(bnorm_ctx *ctx, bnorm_net *net, bnorm_frame *frame,
                                           const bnorm_loss *loss, bnorm_model **model);
 BNORM_API void bnorm_model_destroy(bnorm_model *model); /* accepts NULL */

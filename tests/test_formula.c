@@ -67,7 +67,7 @@ static void meanings(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         bnorm_formula f;
         char text[256];
-        assert_ok(ctx, bnorm_formula_read(ctx, cases[i][0], t, &f));
+        assert_ok(ctx, bnorm_formula_read(ctx, cases[i][0], t, NULL, &f));
         write_out(&f, text, sizeof text);
         assert_string_equal(text, cases[i][1]);
         bnorm_formula_clear(&f);
@@ -118,7 +118,7 @@ static void errors_point_at_the_place(void **state)
     bnorm_table *t = usual();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         bnorm_formula f;
-        assert_fails(ctx, bnorm_formula_read(ctx, cases[i][0], t, &f), BNORM_E_FORMULA,
+        assert_fails(ctx, bnorm_formula_read(ctx, cases[i][0], t, NULL, &f), BNORM_E_FORMULA,
                      cases[i][1]);
         assert_null(f.variables);
     }
@@ -155,13 +155,13 @@ static void limits(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         bnorm_formula f;
         char *text = repeated(cases[i].text, cases[i].count, cases[i].end);
-        assert_fails(ctx, bnorm_formula_read(ctx, text, NULL, &f), BNORM_E_FORMULA,
+        assert_fails(ctx, bnorm_formula_read(ctx, text, NULL, NULL, &f), BNORM_E_FORMULA,
                      cases[i].message);
         free(text);
     }
     char *text = repeated("a + ", 10000, "b");
     bnorm_formula f;
-    assert_ok(ctx, bnorm_formula_read(ctx, text, NULL, &f));
+    assert_ok(ctx, bnorm_formula_read(ctx, text, NULL, NULL, &f));
     assert_int_equal(f.terms.count, 2);
     bnorm_formula_clear(&f);
     free(text);
@@ -181,12 +181,12 @@ static void wide_tables(void **state)
     }
     bnorm_table *t = columns(list, WIDE);
     bnorm_formula f;
-    assert_ok(ctx, bnorm_formula_read(ctx, "v7 ~ . - v9", t, &f));
+    assert_ok(ctx, bnorm_formula_read(ctx, "v7 ~ . - v9", t, NULL, &f));
     assert_int_equal(f.terms.count, WIDE - 2);
     assert_int_equal(f.columns.count, WIDE - 1); /* v9 is not asked for */
     assert_int_equal(bnorm_names_find(&f.columns, "v9", 2), -1);
     bnorm_formula_clear(&f);
-    assert_fails(ctx, bnorm_formula_read(ctx, "v7 ~ .:.", t, &f), BNORM_E_FORMULA,
+    assert_fails(ctx, bnorm_formula_read(ctx, "v7 ~ .:.", t, NULL, &f), BNORM_E_FORMULA,
                  "more than 262144 terms");
     bnorm_table_destroy(t);
     free(names);
@@ -227,7 +227,7 @@ static void any_text(void **state)
         for (int i = 1; i < 1 + (int)(11 * u[0]); i++)
             strcat(text, tokens[(int)(TOKENS * u[i])]);
         bnorm_formula f;
-        bnorm_status status = bnorm_formula_read(ctx, text, t, &f);
+        bnorm_status status = bnorm_formula_read(ctx, text, t, NULL, &f);
         assert_true(status == BNORM_OK || status == BNORM_E_FORMULA);
         if (status != BNORM_OK) continue;
         good++;
@@ -253,7 +253,7 @@ static void any_bytes(void **state)
         for (int i = 0; i < 6; i += 2)
             text[(size_t)(u[i] * (sizeof start - 1))] = (char)(1 + (int)(255 * u[i + 1]));
         bnorm_formula f;
-        bnorm_status status = bnorm_formula_read(ctx, text, t, &f);
+        bnorm_status status = bnorm_formula_read(ctx, text, t, NULL, &f);
         assert_true(status == BNORM_OK || status == BNORM_E_FORMULA);
         bnorm_formula_clear(&f);
     }
@@ -272,7 +272,7 @@ static void memory_fails_cleanly(void **state)
         if (!ctx) continue;
         bnorm_formula f;
         bnorm_status status = bnorm_formula_read(
-            ctx, "log(y) ~ (a + b)*factor(c) + I(a^2):exp(b) + . - `my col`", t, &f);
+            ctx, "log(y) ~ (a + b)*factor(c) + I(a^2):exp(b) + . - `my col`", t, NULL, &f);
         bnorm_formula_clear(&f);
         bnorm_ctx_destroy(ctx);
         assert_int_equal(memory.live, 0);

@@ -41,7 +41,7 @@ static void check_golden(bnorm_ctx *ctx, const bnorm_table *t, const struct gold
 {
     bnorm_frame *f;
     char names[512];
-    const bnorm_frame_options o = {sizeof o, 1, 1, 0};
+    const bnorm_frame_options o = {sizeof o, 1, 1, 0, NULL};
     assert_ok(ctx, bnorm_frame_create(ctx, g->formula, t, &o, &f));
     join_names(f, names);
     assert_string_equal(names, g->names);

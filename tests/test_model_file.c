@@ -207,7 +207,7 @@ static void lying_headers(void **state)
         {Q "text" Q ":" Q "g" Q, Q "text" Q ":" Q "log(g)" Q, "levels do not go with"},
         {Q "levels" Q ":[", Q "levels" Q ":[" Q "east" Q ",", "a level comes twice"},
         {Q "levels" Q ":[", Q "levels" Q ":[" Q "west" Q ",", "the terms make"},
-        {Q "na_error" Q ":false", Q "na_error" Q ":0", "'na_error' is not"},
+        {Q "target_scaled" Q ":true", Q "target_scaled" Q ":0", "'target_scaled' is not"},
         {Q "inputs_scaled" Q ":true", Q "inputs_scaled" Q ":false",
          "tensor 'input_center' belongs to nothing in the model"},
         {Q "frame" Q ":{", Q "frame" Q ":null," Q "no" Q ":{", "belongs to nothing"},

@@ -40,6 +40,7 @@ static bnorm_status read_dot(bnorm_parser *p, bnorm_terms *list)
         const char *name = bnorm_table_name(p->table, k);
         int32_t variable;
         if (in_target(p->formula, name)) continue;
+        if (p->dot_without && !strcmp(name, p->dot_without)) continue;
         status = bnorm_parser_column(p, name, &variable);
         if (status == BNORM_OK) status = add_variable(p, list, variable);
     }
@@ -263,10 +264,11 @@ static bnorm_status read_formula(bnorm_parser *p)
 }
 
 bnorm_status bnorm_formula_read(bnorm_ctx *ctx, const char *text, const bnorm_table *table,
-                                bnorm_formula *formula)
+                                const char *dot_without, bnorm_formula *formula)
 {
     *formula = (bnorm_formula){0};
     bnorm_parser p = {.ctx = ctx, .text = text, .table = table, .formula = formula};
+    p.dot_without = dot_without;
     bnorm_status status = read_formula(&p);
     bnorm_parser_stop(&p);
     if (status != BNORM_OK) bnorm_formula_clear(formula);

@@ -33,10 +33,10 @@ typedef struct bnorm_formula {
     bnorm_terms terms; /* distinct; by order of interaction, then as written (R's terms) */
 } bnorm_formula;
 
-/* Reads "target ~ terms"; '.' stands for the columns of the table that the target does not use.
- * *formula is empty on failure. Errors: FORMULA (the message points at the place), MEMORY. */
+/* Reads "target ~ terms"; '.' stands for the columns of the table that the target does not use,
+ * but for the one named dot_without (or NULL). *formula is empty on failure. Errors: FORMULA (the message points at the place), MEMORY. */
 bnorm_status bnorm_formula_read(bnorm_ctx *ctx, const char *text, const bnorm_table *table,
-                                bnorm_formula *formula);
+                                const char *dot_without, bnorm_formula *formula);
 
 /* Adds the variable that is written so (as in `texts`): how formulas come back from files.
  * Errors: FORMULA, MEMORY. */

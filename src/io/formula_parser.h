@@ -30,6 +30,7 @@ typedef struct bnorm_parser {
     bnorm_token before; /* the token read last; length 0 at the start */
     int depth;
     const bnorm_table *table; /* for '.'; or NULL */
+    const char *dot_without;  /* the column that it leaves out, or NULL */
     bnorm_formula *formula;
     const char *target_place;    /* where the target was last seen among the terms */
     bnorm_expression expression; /* the variable being read, */

@@ -51,8 +51,10 @@ static bnorm_status fail_few(const bnorm_binding *b, ptrdiff_t count)
     bnorm_excerpt(b->table->source ? b->table->source : "the table", source);
     return bnorm_fail(
         b->ctx, BNORM_E_DATA,
-        "%s: %td of %td rows are complete in the columns of the formula, at least "
-        "2 are needed; most are missing in column '%s': %td",
+        most ? "%s: %td of %td rows are complete in the columns of the formula, at least "
+               "2 are needed; most are missing in column '%s': %td"
+             : "%s: %td of %td rows are complete in the columns of the formula, at least "
+               "2 are needed",
         source, count, b->table->rows, name, most);
 }
 
@@ -161,7 +163,7 @@ static bnorm_status learn_rows(bnorm_binding *b, const bnorm_frame_options *o, p
                                bnorm_frame *frame)
 {
     ptrdiff_t count;
-    bnorm_status status = bnorm_binding_complete(b, rows, &count);
+    bnorm_status status = bnorm_binding_complete(b, o->na_error, rows, &count);
     if (status == BNORM_OK && count < 2) return fail_few(b, count);
     if (status == BNORM_OK) status = learn_levels(b, rows, count, frame);
     if (status == BNORM_OK) status = bnorm_design_plan(b->ctx, frame, BNORM_DESIGN_COLUMNS);
@@ -192,9 +194,8 @@ static bnorm_status learn_table(bnorm_ctx *ctx, const bnorm_table *table,
 static bnorm_status fill(bnorm_ctx *ctx, const char *formula, const bnorm_table *table,
                          const bnorm_frame_options *o, bnorm_frame *frame)
 {
-    frame->na_error = o->na_error;
     frame->target_scale = 1;
-    bnorm_status status = bnorm_formula_read(ctx, formula, table, &frame->f);
+    bnorm_status status = bnorm_formula_read(ctx, formula, table, o->dot_without, &frame->f);
     if (status != BNORM_OK) return status;
     frame->formula = bnorm_strdup(ctx, formula);
     frame->learned = bnorm_alloc_zero(ctx, frame->f.texts.count, sizeof *frame->learned);
@@ -242,30 +243,4 @@ void bnorm_frame_destroy(bnorm_frame *frame)
     bnorm_free(frame->center);
     bnorm_free(frame->scale);
     bnorm_free(frame);
-}
-
-static bnorm_status scan_rows(bnorm_binding *b, ptrdiff_t *rows, ptrdiff_t *count)
-{
-    bnorm_status status = bnorm_binding_check(b, 0);
-    if (status == BNORM_OK) status = bnorm_binding_translate(b);
-    if (status == BNORM_OK) status = bnorm_binding_complete(b, rows, count);
-    for (ptrdiff_t from = 0; status == BNORM_OK && from < *count; from += BNORM_CHUNK) {
-        ptrdiff_t n = *count - from < BNORM_CHUNK ? *count - from : BNORM_CHUNK;
-        status = bnorm_binding_load(b, rows + from, n);
-    }
-    return status;
-}
-
-bnorm_status bnorm_frame_rows(bnorm_ctx *ctx, const bnorm_frame *frame,
-                              const bnorm_table *table, int with_target, ptrdiff_t *rows,
-                              ptrdiff_t *count)
-{
-    if (!frame || !table || !count || (!rows && table->rows))
-        return bnorm_fail(ctx, BNORM_E_ARGUMENT, "bnorm_frame_rows: something is NULL");
-    bnorm_binding b;
-    *count = 0;
-    bnorm_status status = bnorm_binding_start(ctx, frame, table, with_target, &b);
-    if (status == BNORM_OK) status = scan_rows(&b, rows, count);
-    bnorm_binding_stop(&b);
-    return status;
 }

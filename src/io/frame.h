@@ -35,7 +35,6 @@ struct bnorm_frame {
     unsigned *full;         /* of each term: bit i: variable i has an indicator a level */
     bnorm_design_column *inputs, *dropped;
     ptrdiff_t input_count, dropped_count;
-    int na_error;
     double *center, *scale; /* of the inputs; NULL without scaling */
     int target_scaled;
     double target_center, target_scale;
@@ -65,9 +64,10 @@ void bnorm_binding_stop(bnorm_binding *b);
 bnorm_status bnorm_binding_check(const bnorm_binding *b, int learning);
 bnorm_status bnorm_binding_translate(bnorm_binding *b);
 
-/* The complete rows of the table, without a look at their values. Errors: DATA (a missing value
- * with na_error). */
-bnorm_status bnorm_binding_complete(const bnorm_binding *b, ptrdiff_t *rows, ptrdiff_t *count);
+/* The complete rows of the table, without a look at their values. Errors: DATA (the first
+ * missing value, with na_error). */
+bnorm_status bnorm_binding_complete(const bnorm_binding *b, int na_error, ptrdiff_t *rows,
+                                    ptrdiff_t *count);
 
 /* Evaluates the variables in count <= BNORM_CHUNK rows, into cells. Errors: DATA (missing, not
  * finite, unseen level). */

@@ -72,26 +72,6 @@ void bnorm_binding_stop(bnorm_binding *b)
     bnorm_free(b->stack);
 }
 
-/* Reports the first unusable cell of column k (of the formula). */
-static bnorm_status fail_bad(const bnorm_binding *b, ptrdiff_t k, int offer_factor)
-{
-    const bnorm_column *c = b->columns[k];
-    const char *full = bnorm_names_text(&b->frame->f.columns, k);
-    char place[BNORM_PLACE_SIZE], name[BNORM_EXCERPT_SIZE], cell[BNORM_EXCERPT_SIZE];
-    bnorm_table_place(b->table, c->bad_row, place);
-    bnorm_excerpt(full, name);
-    bnorm_excerpt(c->bad_text, cell);
-    if (c->bad_is_number)
-        return bnorm_fail(b->ctx, BNORM_E_DATA,
-                          "%s: column '%s' is not finite: '%s'; write NA for a missing value",
-                          place, name, cell);
-    char remedy[BNORM_EXCERPT_SIZE + 32] = "";
-    if (offer_factor) snprintf(remedy, sizeof remedy, ", or use factor(%s)", name);
-    return bnorm_fail(b->ctx, BNORM_E_DATA,
-                      "%s: column '%s' is not a number: '%s'; write NA for a missing value%s",
-                      place, name, cell, remedy);
-}
-
 bnorm_status bnorm_binding_check(const bnorm_binding *b, int learning)
 {
     const bnorm_formula *f = &b->frame->f;
@@ -101,7 +81,8 @@ bnorm_status bnorm_binding_check(const bnorm_binding *b, int learning)
         for (ptrdiff_t s = 0; s < e->count; s++) {
             ptrdiff_t k = e->steps[s].column;
             if (e->steps[s].op != BNORM_OP_COLUMN || b->columns[k]->bad_row < 0) continue;
-            if (!factor || !b->columns[k]->codes) return fail_bad(b, k, learning);
+            if (!factor || !b->columns[k]->codes)
+                return bnorm_column_bad(b->ctx, b->table, b->columns[k], learning);
         }
     }
     return BNORM_OK;
@@ -144,14 +125,15 @@ static ptrdiff_t missing_column(const bnorm_binding *b, ptrdiff_t row)
     return -1;
 }
 
-bnorm_status bnorm_binding_complete(const bnorm_binding *b, ptrdiff_t *rows, ptrdiff_t *count)
+bnorm_status bnorm_binding_complete(const bnorm_binding *b, int na_error, ptrdiff_t *rows,
+                                    ptrdiff_t *count)
 {
     *count = 0;
     for (ptrdiff_t i = 0; i < b->table->rows; i++) {
         ptrdiff_t k = missing_column(b, i);
         if (k < 0)
             rows[(*count)++] = i;
-        else if (b->frame->na_error)
+        else if (na_error)
             return fail_missing(b, k, i);
     }
     return BNORM_OK;

@@ -48,7 +48,6 @@ json_t *bnorm_frame_to_json(const bnorm_frame *f)
     json_t *o = json_object(), *variables = json_array(), *terms = json_array();
     json_t *dropped = json_array();
     int bad = json_object_set_new(o, "formula", json_string(f->formula));
-    bad |= json_object_set_new(o, "na_error", json_boolean(f->na_error));
     for (ptrdiff_t v = 0; v < f->f.texts.count; v++)
         bad |= json_array_append_new(variables, variable_to_json(f, v));
     for (ptrdiff_t k = 0; k < f->f.terms.count; k++)
@@ -232,8 +231,6 @@ static bnorm_status read_frame(bnorm_ctx *ctx, const json_t *json, ptrdiff_t inp
     const char *formula;
     f->target_scale = 1;
     bnorm_status status = bnorm_json_text(ctx, json, "the frame", "formula", &formula);
-    if (status == BNORM_OK)
-        status = bnorm_json_flag(ctx, json, "the frame", "na_error", &f->na_error);
     if (status != BNORM_OK) return status;
     f->formula = bnorm_strdup(ctx, formula);
     if (!f->formula) return bnorm_fail_memory(ctx, "a frame");

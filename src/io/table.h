@@ -37,6 +37,10 @@ void bnorm_excerpt(const char *text, char out[BNORM_EXCERPT_SIZE]);
 bnorm_status bnorm_table_find(bnorm_ctx *ctx, const bnorm_table *table, const char *name,
                               ptrdiff_t *column);
 
+/* Reports the first unusable cell of the column; offer_factor: the message offers factor(). */
+bnorm_status bnorm_column_bad(bnorm_ctx *ctx, const bnorm_table *table,
+                              const bnorm_column *column, int offer_factor);
+
 /* Whether the cell is missing. */
 int bnorm_column_missing(const bnorm_column *column, ptrdiff_t row);
 

@@ -113,3 +113,35 @@ bnorm_status bnorm_table_find(bnorm_ctx *ctx, const bnorm_table *table, const ch
     return bnorm_fail(ctx, BNORM_E_DATA, "%s has no column '%s'%s%s%s; it has: %s", source,
                       shown, meant ? " (do you mean '" : "", near, meant ? "'?)" : "", list);
 }
+
+bnorm_status bnorm_column_bad(bnorm_ctx *ctx, const bnorm_table *table, const bnorm_column *c,
+                              int offer_factor)
+{
+    char place[BNORM_PLACE_SIZE], name[BNORM_EXCERPT_SIZE], cell[BNORM_EXCERPT_SIZE];
+    bnorm_table_place(table, c->bad_row, place);
+    bnorm_excerpt(bnorm_names_text(&table->names, c - table->columns), name);
+    bnorm_excerpt(c->bad_text, cell);
+    if (c->bad_is_number)
+        return bnorm_fail(ctx, BNORM_E_DATA,
+                          "%s: column '%s' is not finite: '%s'; write NA for a missing value",
+                          place, name, cell);
+    char remedy[BNORM_EXCERPT_SIZE + 32] = "";
+    if (offer_factor) snprintf(remedy, sizeof remedy, ", or use factor(%s)", name);
+    return bnorm_fail(ctx, BNORM_E_DATA,
+                      "%s: column '%s' is not a number: '%s'; write NA for a missing value%s",
+                      place, name, cell, remedy);
+}
+
+bnorm_status bnorm_table_values(bnorm_ctx *ctx, const bnorm_table *table, const char *name,
+                                double *values)
+{
+    ptrdiff_t column;
+    if (!table || !name || (!values && table->rows))
+        return bnorm_fail(ctx, BNORM_E_ARGUMENT, "bnorm_table_values: something is NULL");
+    bnorm_status status = bnorm_table_find(ctx, table, name, &column);
+    if (status != BNORM_OK) return status;
+    const bnorm_column *c = table->columns + column;
+    if (c->bad_row >= 0) return bnorm_column_bad(ctx, table, c, 0);
+    for (ptrdiff_t i = 0; i < table->rows; i++) values[i] = c->values[i];
+    return BNORM_OK;
+}

@@ -510,7 +510,8 @@ BNORM_API bnorm_status bnorm_net_loss(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_
 
 /* Sets the inference statistics of every batchnorm layer to the exact moments over x (variance
  * by the layer's ddof), layer after layer in blocks of rows: memory does not grow with the
- * rows. */
+ * rows. Errors: NONFINITE (the message names the layer and the column), as bnorm_net_gradient;
+ * the statistics keep their values then. */
 BNORM_API bnorm_status bnorm_net_population(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x,
                                             const double *weights);
 

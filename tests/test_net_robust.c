@@ -101,6 +101,50 @@ static void constant_inputs(void **state)
         }
 }
 
+/* The statistics of the first layer are right, those of the second overflow: both stay. */
+static void population_keeps_all_or_none(void **state)
+{
+    (void)state;
+    bnorm_ctx *ctx = make_ctx(1);
+    bnorm_net *net;
+    enum { N = 30 };
+    double *x = random_values(1, N * P), *before[2], weights[N];
+    bnorm_layer_info first, second;
+    assert_ok(ctx, bnorm_net_create(ctx, P, &net));
+    assert_ok(ctx, bnorm_net_batchnorm(ctx, net, usual));
+    assert_ok(ctx, bnorm_net_dense(ctx, net, Q));
+    assert_ok(ctx, bnorm_net_batchnorm(ctx, net, usual));
+    assert_ok(ctx, bnorm_net_start(ctx, net, 1));
+    assert_ok(ctx, bnorm_net_population(ctx, net, rows_of(x, N, P), NULL));
+    assert_ok(ctx, bnorm_net_layer_info(ctx, net, 0, &first));
+    assert_ok(ctx, bnorm_net_layer_info(ctx, net, 2, &second));
+    for (int k = 0; k < 2; k++) {
+        const bnorm_layer_info *l = k ? &second : &first;
+        before[k] = malloc(2 * Q * sizeof(double));
+        memcpy(before[k], l->mean, (size_t)l->inputs * sizeof(double));
+        memcpy(before[k] + Q, l->var, (size_t)l->inputs * sizeof(double));
+    }
+    for (int i = 0; i < N; i++) weights[i] = 1 + i % 2;
+    for (int failure = 0; failure < 2; failure++) {
+        double kept = x[3];
+        double *g = block_of(ctx, net, bnorm_net_parameters(net, NULL), "G1") + 1, start = *g;
+        if (failure == 0) *g = 1e200;
+        if (failure == 1) x[3] = NAN;
+        assert_fails(
+            ctx, bnorm_net_population(ctx, net, rows_of(x, N, P), weights), BNORM_E_NONFINITE,
+            failure ? "layer 1 (batchnorm), column 4" : "layer 3 (batchnorm), column 2");
+        for (int k = 0; k < 2; k++) {
+            const bnorm_layer_info *l = k ? &second : &first;
+            assert_memory_equal(before[k], l->mean, (size_t)l->inputs * sizeof(double));
+            assert_memory_equal(before[k] + Q, l->var, (size_t)l->inputs * sizeof(double));
+        }
+        x[3] = kept, *g = start;
+    }
+    bnorm_net_destroy(net);
+    free(x), free(before[0]), free(before[1]);
+    bnorm_ctx_destroy(ctx);
+}
+
 extern int openblas_get_num_threads(void) __attribute__((weak));
 extern void openblas_set_num_threads(int) __attribute__((weak));
 
@@ -127,6 +171,7 @@ int main(void)
         cmocka_unit_test(absent_rows_change_nothing),
         cmocka_unit_test(order_of_rows),
         cmocka_unit_test(constant_inputs),
+        cmocka_unit_test(population_keeps_all_or_none),
         cmocka_unit_test(holders_of_the_blas_overlap),
     };
     return cmocka_run_group_tests_name("net_robust", tests, NULL, NULL);

@@ -1,9 +1,11 @@
 /* predict: inference by blocks of rows, and what is computed from it: the loss and the
  * population statistics. Each row is made alone (rows.c), so its bits do not depend on the
  * others; the blocks bound the memory and are cut by the widths of the network alone. */
+#include <math.h>
 #include <string.h>
 
 #include "base/ctx.h"
+#include "base/memory.h"
 #include "layer/layer.h"
 
 enum { VALUES = 1 << 20, FEWEST = 64, MOST = 8192 };
@@ -161,7 +163,14 @@ static bnorm_status set_statistics(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64
     if (status != BNORM_OK) return status;
     memcpy(l->mean, net->moments, (size_t)l->inputs * sizeof *l->mean);
     const double *m2 = net->moments + l->inputs;
-    for (ptrdiff_t j = 0; j < l->inputs; j++) l->var[j] = m2[j] / (n - l->rule.ddof);
+    for (ptrdiff_t j = 0; j < l->inputs; j++) {
+        l->var[j] = m2[j] / (n - l->rule.ddof);
+        if (!isfinite(l->mean[j]) || !isfinite(l->var[j]))
+            return bnorm_fail(ctx, BNORM_E_NONFINITE,
+                              "layer %td (batchnorm), column %td: the mean is %g and the "
+                              "variance %g; the network keeps its statistics",
+                              l->number, j + 1, l->mean[j], l->var[j]);
+    }
     return BNORM_OK;
 }
 
@@ -178,6 +187,17 @@ static bnorm_status check_degrees(bnorm_ctx *ctx, const bnorm_net *net, double n
 }
 
 /* A layer's statistics depend on those before it: one pass over the rows for each. */
+static bnorm_status set_all(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x,
+                            const double *weights)
+{
+    bnorm_status status = BNORM_OK;
+    for (ptrdiff_t k = 0; k < net->layer_count && status == BNORM_OK; k++)
+        if (net->layers[k]->kind == BNORM_LAYER_BATCHNORM)
+            status = set_statistics(ctx, net, x, weights, k);
+    return status;
+}
+
+/* All of them or, after a failure, none. */
 bnorm_status bnorm_net_population(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x,
                                   const double *weights)
 {
@@ -186,8 +206,13 @@ bnorm_status bnorm_net_population(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 
     if (status == BNORM_OK) status = bnorm_net_check_weights(ctx, x.rows, weights, &n);
     if (status == BNORM_OK) status = check_degrees(ctx, net, n);
     if (status == BNORM_OK) status = reserve(ctx, net, x.rows);
-    for (ptrdiff_t k = 0; k < (net ? net->layer_count : 0) && status == BNORM_OK; k++)
-        if (net->layers[k]->kind == BNORM_LAYER_BATCHNORM)
-            status = set_statistics(ctx, net, x, weights, k);
+    if (status != BNORM_OK) return status;
+    size_t bytes = (size_t)net->statistic_count * sizeof *net->statistics;
+    double *before = bnorm_alloc(ctx, net->statistic_count, sizeof *before);
+    if (!before) return bnorm_fail_memory(ctx, "the statistics before");
+    memcpy(before, net->statistics, bytes);
+    status = set_all(ctx, net, x, weights);
+    if (status != BNORM_OK) memcpy(net->statistics, before, bytes);
+    bnorm_free(before);
     return status;
 }

@@ -122,7 +122,8 @@ static int finite_parameters(const bnorm_net *net)
 bnorm_status bnorm_fit_statistics(fit *f)
 {
     if (f->options.running) return BNORM_OK;
-    return bnorm_net_population(f->ctx, f->net, f->train.x, f->train.weights);
+    bnorm_status status = bnorm_net_population(f->ctx, f->net, f->train.x, f->train.weights);
+    return status == BNORM_E_NONFINITE ? bnorm_fit_diverged(f, f->epochs + 1) : status;
 }
 
 static bnorm_status validate(fit *f, ptrdiff_t epoch)

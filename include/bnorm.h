@@ -587,7 +587,7 @@ BNORM_API void bnorm_fit_defaults(bnorm_fit_options *options);
 typedef struct bnorm_fit_report {
     bnorm_optimizer optimizer; /* the one used */
     ptrdiff_t epochs;          /* done */
-    ptrdiff_t best_epoch;      /* the one whose parameters were kept */
+    ptrdiff_t best_epoch;      /* the one whose parameters were kept; 0: the start */
     double loss;               /* R on the training rows in inference, at the parameters kept */
     double validation;         /* likewise on the validation rows; NaN without */
     int converged;             /* L-BFGS: tolerance reached */

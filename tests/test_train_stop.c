@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "layer/layer.h"
+
 typedef struct watcher {
     problem *p;
     double best, last, *kept, *latest; /* parameters: of the best epoch, of the last */
@@ -20,13 +22,26 @@ static int watch(void *user, const bnorm_progress *progress)
     free(w->latest);
     w->latest = copy_parameters(w->p, &w->count);
     assert_true(progress->seconds >= 0);
-    if (w->best_epoch == 0 || progress->validation < w->best) {
+    if (progress->validation < w->best) {
         w->best = progress->validation;
         w->best_epoch = progress->epoch;
         free(w->kept);
         w->kept = copy_parameters(w->p, &w->count);
     }
     return progress->epoch == w->stop_at;
+}
+
+/* The start, epoch 0, as fit_validated measures it. */
+static void watch_start(watcher *w)
+{
+    problem *p = w->p;
+    ptrdiff_t cut = p->rows * 2 / 3, rest = p->rows - cut;
+    w->kept = copy_parameters(p, &w->count);
+    if (!p->options.running)
+        assert_ok(p->ctx,
+                  bnorm_net_population(p->ctx, p->net, bnorm_rows_of(p->mx, 0, cut), NULL));
+    assert_ok(p->ctx, bnorm_net_loss(p->ctx, p->net, bnorm_rows_of(p->mx, cut, rest),
+                                     bnorm_rows_of(p->my, cut, rest), NULL, p->loss, &w->best));
 }
 
 /* Few noisy rows and many units: validation gets worse, the fit stops `patience` epochs after
@@ -49,6 +64,7 @@ static void early_stopping_restores_the_best(void **state)
             p->options.running = running;
             p->options.progress = watch;
             p->options.progress_user = &w;
+            watch_start(&w);
             assert_ok(p->ctx, fit_validated(p));
             assert_int_equal(p->report.best_epoch, w.best_epoch);
             assert_int_equal(p->report.epochs, w.best_epoch + 6);
@@ -59,6 +75,31 @@ static void early_stopping_restores_the_best(void **state)
             free(w.kept), free(w.latest);
             free_problem(p);
         }
+}
+
+/* A fit that makes good parameters worse gives them back. */
+static void refit_keeps_a_better_start(void **state)
+{
+    (void)state;
+    for (int running = 0; running < 2; running++) {
+        problem *p = make_problem(1, 300, 0);
+        add_net(p, 8, "tanh", 0);
+        p->options.running = running;
+        assert_ok(p->ctx, fit_validated(p));
+        ptrdiff_t count;
+        double *good = copy_parameters(p, &count), validation = p->report.validation;
+        p->options.optimizer = BNORM_OPTIMIZER_SGD;
+        p->options.rate = 1;
+        p->options.epochs = 5;
+        assert_ok(p->ctx, fit_validated(p));
+        assert_int_equal(p->report.best_epoch, 0);
+        assert_int_equal(p->report.epochs, 5);
+        assert_true(p->report.validation == validation);
+        assert_memory_equal(good, bnorm_net_parameters(p->net, NULL),
+                            (size_t)count * sizeof *good);
+        free(good);
+        free_problem(p);
+    }
 }
 
 static int countdown(void *user)
@@ -91,6 +132,31 @@ static void interruption_leaves_a_whole_network(void **state)
         free(w.kept), free(w.latest);
         free_problem(p);
     }
+}
+
+/* A step that ruined the parameters, and no whole epoch since: the start comes back. */
+static void interruption_amid_an_epoch(void **state)
+{
+    (void)state;
+    for (int running = 0; running < 2; running++)
+        for (bnorm_optimizer o = BNORM_OPTIMIZER_SGD; o <= BNORM_OPTIMIZER_ADAM; o++) {
+            problem *p = make_problem(1, 300, 0);
+            add_net(p, 10, "relu", 0);
+            ptrdiff_t count;
+            double *start = copy_parameters(p, &count);
+            int calls = 1;
+            p->options.optimizer = o;
+            p->options.running = running;
+            p->options.rate = 1e308;
+            p->options.interrupted = countdown;
+            p->options.interrupted_user = &calls;
+            assert_fails(p->ctx, fit_it(p), BNORM_E_INTERRUPTED, "interrupted");
+            assert_memory_equal(start, bnorm_net_parameters(p->net, NULL),
+                                (size_t)count * sizeof *start);
+            assert_true(isfinite(p->report.loss));
+            free(start);
+            free_problem(p);
+        }
 }
 
 /* Stopped inside a line search, L-BFGS goes back to the last iterate, not to a trial. */
@@ -274,7 +340,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(early_stopping_restores_the_best),
+        cmocka_unit_test(refit_keeps_a_better_start),
         cmocka_unit_test(interruption_leaves_a_whole_network),
+        cmocka_unit_test(interruption_amid_an_epoch),
         cmocka_unit_test(interrupted_search),
         cmocka_unit_test(divergence_restores),
         cmocka_unit_test(running_statistics),

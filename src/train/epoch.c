@@ -126,16 +126,37 @@ bnorm_status bnorm_fit_statistics(fit *f)
     return status == BNORM_E_NONFINITE ? bnorm_fit_diverged(f, f->epochs + 1) : status;
 }
 
-static bnorm_status validate(fit *f, ptrdiff_t epoch)
+/* Statistics and validation loss of the present parameters. */
+static bnorm_status measure(fit *f)
 {
     const sample *v = &f->valid;
     bnorm_status status = bnorm_fit_statistics(f);
     if (status == BNORM_OK)
         status =
             bnorm_net_loss(f->ctx, f->net, v->x, v->y, v->weights, f->loss, &f->validation);
+    return status;
+}
+
+/* A start that has no finite loss is no candidate; the first epoch will say why. */
+bnorm_status bnorm_fit_begin(fit *f)
+{
+    f->best = INFINITY;
+    bnorm_fit_keep(f);
+    if (!f->valid.x.rows) return BNORM_OK;
+    bnorm_status status = measure(f);
+    if (status == BNORM_OK && isfinite(f->validation)) {
+        f->best = f->validation;
+        bnorm_fit_keep(f);
+    }
+    return status == BNORM_E_NONFINITE ? BNORM_OK : status;
+}
+
+static bnorm_status validate(fit *f, ptrdiff_t epoch)
+{
+    bnorm_status status = measure(f);
     if (status != BNORM_OK) return status;
     if (!isfinite(f->validation)) return bnorm_fit_diverged(f, epoch);
-    if (f->best_epoch > 0 && !(f->validation < f->best)) {
+    if (!(f->validation < f->best)) {
         f->stop = f->options.patience > 0 && epoch - f->best_epoch >= f->options.patience;
         return BNORM_OK;
     }

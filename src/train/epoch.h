@@ -7,6 +7,8 @@
 #include "train/fit.h"
 
 double bnorm_fit_clock(void); /* seconds */
+/* The start is what is kept first and, by its validation loss, the first candidate: epoch 0. */
+bnorm_status bnorm_fit_begin(fit *f);
 /* Parameters and inference statistics: remembered, put back. */
 void bnorm_fit_keep(fit *f);
 void bnorm_fit_restore(fit *f);

@@ -55,13 +55,16 @@ static void release(fit *f)
     bnorm_buffer_free(&f->batch_weights);
 }
 
-/* Parameters that belong to the end: the best by validation, the present ones without
- * validation, those of the last whole epoch after a failure; and their statistics. */
+/* Parameters that belong to the end: the best by validation; without validation the present
+ * ones, or those of the last whole epoch when a failure or an interruption came amid one (L-BFGS
+ * always leaves an accepted iterate); and their statistics. */
 static bnorm_status settle(fit *f, bnorm_status status)
 {
-    int validated = f->valid.x.rows && f->best_epoch > 0;
-    int failed = status != BNORM_OK && status != BNORM_E_INTERRUPTED;
-    if (validated || failed) bnorm_fit_restore(f);
+    int validated = f->valid.x.rows && isfinite(f->best);
+    int interrupted = status == BNORM_E_INTERRUPTED;
+    int failed = status != BNORM_OK && !interrupted;
+    int amid = interrupted && f->options.optimizer != BNORM_OPTIMIZER_LBFGS;
+    if (validated || failed || amid) bnorm_fit_restore(f);
     if (validated || (failed && f->epochs == 0)) return BNORM_OK;
     return bnorm_fit_statistics(f);
 }
@@ -95,7 +98,10 @@ static bnorm_status finish(fit *f, bnorm_status status, bnorm_fit_report *report
     bnorm_status end = settle(f, status);
     int reported =
         status == BNORM_OK || status == BNORM_E_INTERRUPTED || status == BNORM_E_NONFINITE;
-    if (end == BNORM_OK && reported) end = fill_report(f, report ? report : &unused);
+    if ((end == BNORM_OK || end == BNORM_E_NONFINITE) && reported) {
+        bnorm_status filled = fill_report(f, report ? report : &unused);
+        if (end == BNORM_OK) end = filled;
+    }
     if (status == BNORM_OK) return end;
     return bnorm_fail(ctx, status, "%s", message);
 }
@@ -103,7 +109,8 @@ static bnorm_status finish(fit *f, bnorm_status status, bnorm_fit_report *report
 static bnorm_status run(fit *f)
 {
     f->parameters = f->net->parameters;
-    bnorm_fit_keep(f);
+    bnorm_status status = bnorm_fit_begin(f);
+    if (status != BNORM_OK) return status;
     return f->options.optimizer == BNORM_OPTIMIZER_LBFGS ? bnorm_fit_lbfgs(f)
                                                          : bnorm_fit_batches(f);
 }

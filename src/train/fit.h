@@ -20,7 +20,7 @@ typedef struct fit {
     sample train, valid;                   /* valid.x.rows 0: none */
     double *parameters, *gradient, *state; /* state: 2 vectors for the optimiser */
     double *kept, *kept_statistics;
-    double best; /* validation loss of what is kept */
+    double best; /* validation loss of what is kept; infinite: not validated */
     ptrdiff_t best_epoch, epochs;
     double validation; /* of the present epoch; NaN without */
     int converged, stop;

@@ -356,8 +356,10 @@ static void check_forward_column(const shape *s, const mat *x, const mat *y, con
     check_near(v->rstd[j], rstd, tol_rstd(n, (double)rstd), "rstd", 0, j);
     for (ptrdiff_t i = 0; i < s->rows; i++) {
         long double zhat = (mat_get(x, i, j) - c.mean) * rstd, e = gamma * zhat + beta;
-        double bound = tol_y(unit_of(s), n, (double)e, gamma, beta, (double)zhat,
-                             (double)c.mean, (double)rstd, spread);
+        double bound =
+            tol_y(unit_of(s), n, (double)e, gamma, beta, (double)zhat, (double)c.mean,
+                  (double)rstd, spread) +
+            tol_map(unit_of(s), (double)(gamma * zhat), (double)(gamma * rstd * c.mean));
         check_near(mat_get(y, i, j), e, bound, "y", i, j);
     }
 }
@@ -415,7 +417,9 @@ static void check_backward_column(const shape *s, const mat *x, const mat *w, co
             omega * (beta_error / count + fabsl(zhat) * gamma_error / divisor);
         double bound =
             (double)(u * fabsl(e) + fabsl(gamma * rstd) * (8 * UNIT_F64 * size + inherited)) +
-            (s->f32 ? 0x1p-149 : 0);
+            (s->f32 ? 0x1p-149 : 0) +
+            tol_map_dx(u, (double)e, (double)(gamma * rstd), (double)(omega * p),
+                       (double)(omega * q), (double)(omega * mean * rstd * dgamma / divisor));
         check_near(mat_get(dx, i, j), e, bound, "dx", i, j);
     }
 }

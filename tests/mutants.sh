@@ -86,7 +86,10 @@ mutant "M2 without the shift" $m 's|double rest = m2\[c\] - excess;|double rest 
 mutant "a far pivot kept" $m 's|#define FAR 16.0|#define FAR 1e300|'
 mutant "merge without delta squared" $m 's|m2\[c\] += m2_b\[c\] + delta \* delta \* factor;|m2[c] += m2_b[c];|'
 mutant "weights left out of row sums" kernel/rows.inc 's|vd e = omega ? d \* omega\[i\] : d;|vd e = d;|'
-mutant "weights left out of the slope" kernel/rows.inc 's|if (at->omega) h \*= at->omega\[i\];||'
-mutant "mean not subtracted in the slope" kernel/lines.inc 's|vd h = MADD(d, a\[3\], a\[2\]);|vd h = MADD(d + a[0], a[3], a[2]);|'
+mutant "weights left out of the slope" kernel/terms_f64.inc 's|if (weighted) h \*= omega;||'
+mutant "weights left out of the slope of floats" kernel/terms_f32.inc 's|if (weighted) h \*= omega;||'
+mutant "mean rounded to float" kernel/terms_f32.inc 's|to->v\[2\]\[c\] = (float)(-mean.*|to->v[2][c] = 0;|'
+mutant "unit left out of dx" kernel/terms_f32.inc 's|\* (w - h) \* v\[0\];|* (w - h);|'
+mutant "mean not subtracted in the slope" kernel/terms_f64.inc 's|vd h = MADD(x - v\[0\],|vd h = MADD(x,|'
 echo "$count mutants, $survived survived"
 [ "$survived" -eq 0 ]

@@ -73,13 +73,28 @@ static void backward_large(void **state)
     each_large_shape(check_backward);
 }
 
+/* Statistics of float data far beyond the range where their squares are floats. */
+static void far_scales(void **state)
+{
+    (void)state;
+    static const double scales[] = {1e-36, 1e-30, 1e-20, 1e20, 1e30, 1e36};
+    for (int k = 0; k < 24; k++) {
+        shape s = {.f32 = 1, .layout = k & 1 ? BNORM_COL_MAJOR : BNORM_ROW_MAJOR};
+        s.rows = 37;
+        s.cols = 21;
+        s.weighted = k >> 1 & 1;
+        double scale = scales[k >> 2];
+        check_forward(s, 3 * scale, scale, (bnorm_rule){0, 1});
+        check_backward(s, 3 * scale, scale, (bnorm_rule){0, 1});
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(forward_small),
-        cmocka_unit_test(forward_large),
-        cmocka_unit_test(backward_small),
-        cmocka_unit_test(backward_large),
+        cmocka_unit_test(forward_small),  cmocka_unit_test(forward_large),
+        cmocka_unit_test(backward_small), cmocka_unit_test(backward_large),
+        cmocka_unit_test(far_scales),
     };
     return cmocka_run_group_tests_name("matrix", tests, NULL, NULL);
 }

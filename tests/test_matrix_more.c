@@ -120,8 +120,9 @@ static void infer_by_formula(void **state)
                 double g = affine ? gamma[j] : 1, b = affine ? beta[j] : 0;
                 long double root = sqrtl((long double)var[j] + eps);
                 long double z = g * (mat_get(&kept, i, j) - (long double)mean[j]) / root;
-                double bound =
-                    unit_of(f32) * fabs((double)(z + b)) + 8 * UNIT_F64 * fabs((double)z);
+                double bound = unit_of(f32) * fabs((double)(z + b)) +
+                               8 * UNIT_F64 * fabs((double)z) +
+                               tol_map(unit_of(f32), (double)z, (double)(g * mean[j] / root));
                 check_near(mat_get(&y, i, j), z + b, bound + UNIT_F64 * fabs(b), "y", i, j);
             }
         mat_check_canaries(&y);

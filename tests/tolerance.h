@@ -14,6 +14,13 @@
  *   dx          u |dx| + |gamma| rstd 8 U (|w| + omega (|p| + |zhat| |q|)) + what the errors of
  *               dbeta and dgamma make of it
  *
+ * float data: their elementwise maps compute in float, which adds
+ *
+ *   y           3 u |gamma zhat| + 2^-48 |gamma| rstd |mu|   two roundings of x - mu, one of
+ * the scale; mu is a sum of two floats dx          2 u |dx| + |gamma| rstd omega (u (4 |p| + 6
+ * |zhat q|) + 2^-48 |mu| rstd |q|) of w - omega(p + ..) and the scale; of p 4: itself, the sum,
+ * omega and its product; of zhat q also two of x - mu, and q for p
+ *
  * A reference in long double on the same data adds errors far below these. */
 #ifndef BNORM_TESTS_TOLERANCE_H
 #define BNORM_TESTS_TOLERANCE_H
@@ -46,6 +53,20 @@ static inline double tol_y(double u, double n, double y, double gamma, double be
            fabs(gamma * zhat) * (tol_rstd(n, 1) + 8 * UNIT_F64) +
            UNIT_F64 * (4 * fabs(beta) + scale * fabs(mu)) + 0x1p-1070 +
            (u == UNIT_F32 ? 0x1p-149 : 0);
+}
+
+/* What y of float data may be off besides; 0 for double. z = gamma zhat, m = gamma rstd mu. */
+static inline double tol_map(double u, double z, double m)
+{
+    return u == UNIT_F32 ? 3 * u * fabs(z) + 0x1p-48 * fabs(m) + 0x1p-147 : 0;
+}
+
+/* The same for dx; scale = gamma rstd, p and q with their omega, m = mu rstd dgamma/M. */
+static inline double tol_map_dx(double u, double dx, double scale, double p, double q, double m)
+{
+    if (u != UNIT_F32) return 0;
+    double inner = u * (4 * fabs(p) + 6 * fabs(q)) + 0x1p-48 * fabs(m) + 0x1p-147;
+    return 2 * u * fabs(dx) + fabs(scale) * inner;
 }
 
 static inline double tol_sum(double u, double n, double sum, double terms)

@@ -1,9 +1,11 @@
-/* avx2: the kernels with four lanes of double. Called only where the processor has AVX2 and
- * FMA. */
+/* avx2: the kernels with four lanes of double and eight of float. Called only where the
+ * processor has AVX2 and FMA. */
 #include "kernel/kernel.h"
 
 #if defined(__x86_64__)
+#include <float.h>
 #include <immintrin.h>
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -14,30 +16,29 @@
 #pragma GCC target("avx2,fma")
 #endif
 
-#define ISA   avx2
-#define LANES 4
+#define ISA    avx2
+#define LANES  4
+#define FLOATS 8
 typedef double vd __attribute__((vector_size(32)));
+typedef float vf __attribute__((vector_size(32)));
 
 /* Past the caches, to an address aligned to the vector. */
 static inline void stream_f64(double *to, vd v)
 {
     _mm256_stream_pd(to, (__m256d)v);
 }
-static inline void stream_f32(float *to, vd v)
+static inline void stream_f32(float *to, vf v)
 {
-    _mm_stream_ps(to, _mm256_cvtpd_ps((__m256d)v));
+    _mm256_stream_ps(to, (__m256)v);
 }
-#define STREAM_FENCE  _mm_sfence
-#define MADD(a, b, c) ((vd)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
+#define STREAM_FENCE   _mm_sfence
+#define MADD(a, b, c)  ((vd)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
+#define MADDF(a, b, c) ((vf)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
 
-/* Compilers find these conversions in halves only. */
+/* Compilers find this conversion in halves only. */
 static inline vd load_full_f32(const float *from)
 {
     return (vd)_mm256_cvtps_pd(_mm_loadu_ps(from));
-}
-static inline void store_full_f32(float *to, vd v)
-{
-    _mm_storeu_ps(to, _mm256_cvtpd_ps((__m256d)v));
 }
 #define CONVERTS 1
 

@@ -1,9 +1,11 @@
-/* avx512: the kernels with eight lanes of double; parts of a vector are read and written under
- * a mask. Called only where the processor has AVX-512 F and VL. */
+/* avx512: the kernels with eight lanes of double and sixteen of float; parts of a vector are
+ * read and written under a mask. Called only where the processor has AVX-512 F and VL. */
 #include "kernel/kernel.h"
 
 #if defined(__x86_64__)
+#include <float.h>
 #include <immintrin.h>
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -14,49 +16,52 @@
 #pragma GCC target("avx512f,avx512vl,prefer-vector-width=512")
 #endif
 
-#define ISA   avx512
-#define LANES 8
+#define ISA    avx512
+#define LANES  8
+#define FLOATS 16
 typedef double vd __attribute__((vector_size(64)));
+typedef float vf __attribute__((vector_size(64)));
 
 static inline void stream_f64(double *to, vd v)
 {
     _mm512_stream_pd(to, (__m512d)v);
 }
-static inline void stream_f32(float *to, vd v)
+static inline void stream_f32(float *to, vf v)
 {
-    _mm256_stream_ps(to, _mm512_cvtpd_ps((__m512d)v));
+    _mm512_stream_ps(to, (__m512)v);
 }
-#define STREAM_FENCE  _mm_sfence
-#define MADD(a, b, c) ((vd)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
+#define STREAM_FENCE   _mm_sfence
+#define MADD(a, b, c)  ((vd)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
+#define MADDF(a, b, c) ((vf)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
 
-/* Compilers find these conversions in halves only. */
+/* Compilers find this conversion in halves only. */
 static inline vd load_full_f32(const float *from)
 {
     return (vd)_mm512_cvtps_pd(_mm256_loadu_ps(from));
 }
-static inline void store_full_f32(float *to, vd v)
-{
-    _mm256_storeu_ps(to, _mm512_cvtpd_ps((__m512d)v));
-}
 #define CONVERTS 1
 
 /* The first k lanes from memory, `fill` in the others. */
-static inline vd load_part_f64(const double *from, ptrdiff_t k, vd fill)
+static inline vd get_part_f64(const double *from, ptrdiff_t k, vd fill)
 {
     return (vd)_mm512_mask_loadu_pd((__m512d)fill, (__mmask8)((1u << k) - 1), from);
+}
+static inline vf get_part_f32(const float *from, ptrdiff_t k, vf fill)
+{
+    return (vf)_mm512_mask_loadu_ps((__m512)fill, (__mmask16)((1u << k) - 1), from);
 }
 static inline vd load_part_f32(const float *from, ptrdiff_t k, vd fill)
 {
     __mmask8 mask = (__mmask8)((1u << k) - 1);
     return (vd)_mm512_mask_cvtps_pd((__m512d)fill, mask, _mm256_maskz_loadu_ps(mask, from));
 }
-static inline void store_part_f64(double *to, ptrdiff_t k, vd v)
+static inline void put_part_f64(double *to, ptrdiff_t k, vd v)
 {
     _mm512_mask_storeu_pd(to, (__mmask8)((1u << k) - 1), (__m512d)v);
 }
-static inline void store_part_f32(float *to, ptrdiff_t k, vd v)
+static inline void put_part_f32(float *to, ptrdiff_t k, vf v)
 {
-    _mm256_mask_storeu_ps(to, (__mmask8)((1u << k) - 1), _mm512_cvtpd_ps((__m512d)v));
+    _mm512_mask_storeu_ps(to, (__mmask16)((1u << k) - 1), (__m512)v);
 }
 #define MASKED_PARTS 1
 

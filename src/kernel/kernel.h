@@ -1,9 +1,11 @@
 /* kernel: the loops of batch normalisation as tables of functions, one table for each
  * instruction set and precision. Kernels allocate nothing, keep nothing, cannot fail and know
- * no threads. Data are read as double, computed in double and rounded once when stored.
- * Products are fused with sums only where the source says so (MADD), so an element has the same
- * bits whatever its place in a vector; what is made element by element (affine, slope) or
- * column by column (row_sums, row_pair_sums) has them on every instruction set that fuses. */
+ * no threads. Sums are made in double of data read as double. Elementwise kernels compute in
+ * the precision of the data: of float data to 4 units of roundoff instead of 1, with a mean
+ * that is not rounded, and for any scale (terms_f32.inc). Products are fused with sums only
+ * where the source says so (MADD), so an element has the same bits whatever its place in a
+ * vector; what is made element by element (affine, slope) or column by column (row_sums,
+ * row_pair_sums) has them on every instruction set that fuses. */
 #ifndef BNORM_KERNEL_KERNEL_H
 #define BNORM_KERNEL_KERNEL_H
 

@@ -1,14 +1,20 @@
-/* neon: the kernels with two lanes of double, part of every aarch64 processor. */
+/* neon: the kernels with two lanes of double and four of float, part of every aarch64
+ * processor. */
 #include "kernel/kernel.h"
 
 #if defined(__aarch64__)
 #include <arm_neon.h>
+#include <float.h>
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
-#define ISA           neon
-#define LANES         2
-#define MADD(a, b, c) vfmaq_f64(c, a, b)
+#define ISA            neon
+#define LANES          2
+#define FLOATS         4
+#define MADD(a, b, c)  vfmaq_f64(c, a, b)
+#define MADDF(a, b, c) vfmaq_f32(c, a, b)
 typedef double vd __attribute__((vector_size(16)));
+typedef float vf __attribute__((vector_size(16)));
 #include "kernel/table.inc"
 #endif

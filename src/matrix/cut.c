@@ -79,5 +79,5 @@ void bnorm_cut_spread(bnorm_ctx *ctx, const bnorm_view *v, ptrdiff_t count,
 
 int bnorm_view_streams(const bnorm_view *out, ptrdiff_t arrays)
 {
-    return bytes_of(out) > STREAM_BYTES / arrays;
+    return bytes_of(out) >= STREAM_BYTES / arrays;
 }

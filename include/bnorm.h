@@ -193,7 +193,7 @@ typedef struct bnorm_rule {
  * x: rows x cols. weights: rows, finite and >= 0, or NULL. n: one. mean, m2: cols.
  * Zero rows, or weights that are all zero, give n = 0, mean = 0, m2 = 0 (the neutral element of
  * bnorm_moments_merge).
- * Errors: ARGUMENT (also a weight that is negative or not finite). */
+ * Errors: ARGUMENT (also weights that are negative, not finite or have no finite sum). */
 BNORM_API bnorm_status bnorm_moments_f64(bnorm_ctx *ctx, bnorm_mat_f64 x, const double *weights,
                                          double *n, double *mean, double *m2);
 BNORM_API bnorm_status bnorm_moments_f32(bnorm_ctx *ctx, bnorm_mat_f32 x, const double *weights,
@@ -315,8 +315,8 @@ typedef struct bnorm_running {
 
 /* Takes one batch with moments (n, mean, m2) into the running statistics.
  * MERGE leaves var untouched while the pooled n - ddof is not positive.
- * Errors: ARGUMENT (kind, update, NULL), DOMAIN (batch n - ddof <= 0; not for MERGE),
- *   NONFINITE (the batch has a mean or m2 that is not finite: the message names the column).
+ * Errors: ARGUMENT (kind, update, NULL, m2 < 0), DOMAIN (batch n - ddof <= 0; not for MERGE),
+ *   NONFINITE (the batch or the result is not finite: the message names the column).
  *   Nothing changes then. */
 BNORM_API bnorm_status bnorm_running_update(bnorm_ctx *ctx, bnorm_running *running, double n,
                                             const double *mean, const double *m2);

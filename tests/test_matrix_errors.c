@@ -188,6 +188,28 @@ static void illegal_numbers(void **state)
     bnorm_ctx_destroy(ctx);
 }
 
+/* Each weight is a number, their sum is none. */
+static void weights_that_overflow(void **state)
+{
+    (void)state;
+    bnorm_ctx *ctx = make_ctx(1);
+    bnorm_mat_f64 x = view(4, 3), y = out_view(4, 3);
+    const double weights[4] = {1e308, 1e308, 0, 1};
+    bnorm_status e = BNORM_E_ARGUMENT;
+    assert_fails(ctx, bnorm_moments_f64(ctx, x, weights, &n, mean, rstd), e, "add up");
+    assert_fails(ctx, bnorm_moments_f64(ctx, view(4, 0), weights, &n, NULL, NULL), e, "add up");
+    assert_fails(ctx, bnorm_forward_f64(ctx, x, weights, NULL, NULL, rule, y, mean, rstd), e,
+                 "add up");
+    assert_fails(ctx,
+                 bnorm_backward_f64(ctx, x, x, weights, NULL, mean, rstd, rule, y, NULL, NULL),
+                 e, "add up");
+    double n_a = 1e308;
+    assert_fails(ctx, bnorm_moments_merge(ctx, 1, &n_a, mean, rstd, 1e308, mean, rstd), e,
+                 "add up");
+    assert_true(n_a == 1e308);
+    bnorm_ctx_destroy(ctx);
+}
+
 /* n - ddof must be positive; the message has the numbers. */
 static void too_few_observations(void **state)
 {
@@ -220,6 +242,13 @@ static void empty_matrices(void **state)
     double bias[3] = {7, 7, 7}, var[3] = {1, 1, 1}, zeros[3] = {0};
     assert_ok(NULL, bnorm_moments_f64(NULL, thin, NULL, &n, NULL, NULL));
     assert_true(n == 4);
+    for (int layout = BNORM_ROW_MAJOR; layout <= BNORM_COL_MAJOR; layout++) {
+        ptrdiff_t many = PTRDIFF_MAX / 4; /* whoever walks them never returns */
+        bnorm_mat_f64 tall = bnorm_view_f64(NULL, many, 0, (bnorm_layout)layout);
+        double total;
+        assert_ok(NULL, bnorm_moments_f64(NULL, tall, NULL, &total, NULL, NULL));
+        assert_true(total == (double)many);
+    }
     assert_ok(NULL, bnorm_forward_f64(NULL, thin, NULL, NULL, NULL, rule, thin, NULL, NULL));
     assert_ok(NULL, bnorm_infer_f64(NULL, thin, NULL, NULL, NULL, NULL, 0, thin));
     assert_ok(NULL, bnorm_backward_f64(NULL, thin, thin, NULL, NULL, NULL, NULL, rule, thin,
@@ -309,10 +338,15 @@ static void failing_memory_everywhere(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(illegal_views),        cmocka_unit_test(views_that_do_not_match),
-        cmocka_unit_test(missing_vectors),      cmocka_unit_test(illegal_numbers),
-        cmocka_unit_test(too_few_observations), cmocka_unit_test(empty_matrices),
-        cmocka_unit_test(absent_outputs),       cmocka_unit_test(failing_memory_everywhere),
+        cmocka_unit_test(illegal_views),
+        cmocka_unit_test(views_that_do_not_match),
+        cmocka_unit_test(missing_vectors),
+        cmocka_unit_test(illegal_numbers),
+        cmocka_unit_test(weights_that_overflow),
+        cmocka_unit_test(too_few_observations),
+        cmocka_unit_test(empty_matrices),
+        cmocka_unit_test(absent_outputs),
+        cmocka_unit_test(failing_memory_everywhere),
     };
     return cmocka_run_group_tests_name("matrix_errors", tests, NULL, NULL);
 }

@@ -218,12 +218,52 @@ static void refusals(void **state)
     bnorm_ctx_destroy(ctx);
 }
 
+/* Finite batches whose statistics are not, or are no variance: nothing changes, in no column. */
+static void overflow(void **state)
+{
+    (void)state;
+    bnorm_ctx *ctx = make_ctx(1);
+    static const struct {
+        bnorm_running_kind kind;
+        double ddof, n, start, mean, m2;
+        bnorm_status status;
+    } cases[] = {
+        {BNORM_RUNNING_EXPONENTIAL, 5 - 1e-10, 5, 0, 1, 1e308, BNORM_E_NONFINITE},
+        {BNORM_RUNNING_EXPONENTIAL, 0, 5, 1.7e308, -1.7e308, 1, BNORM_E_NONFINITE},
+        {BNORM_RUNNING_AVERAGE, 5 - 1e-10, 5, 0, 1, 1e308, BNORM_E_NONFINITE},
+        {BNORM_RUNNING_MERGE, 1, 5, 1e200, -1e200, 1, BNORM_E_NONFINITE},
+        {BNORM_RUNNING_MERGE, 1, 1.7e308, 0, 0, 1, BNORM_E_ARGUMENT},
+        {BNORM_RUNNING_EXPONENTIAL, 0, 5, 0, 1, -5, BNORM_E_ARGUMENT},
+        {BNORM_RUNNING_AVERAGE, 0, 5, 0, 1, -5, BNORM_E_ARGUMENT},
+        {BNORM_RUNNING_MERGE, 0, 5, 0, 1, -5, BNORM_E_ARGUMENT},
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        double mean[P] = {1, 2, cases[k].start}, var[P] = {4, 5, 6}, m2[P] = {7, 8, 9};
+        double batch[P] = {0, 0, cases[k].mean}, batch_m2[P] = {1, 1, cases[k].m2};
+        double count = cases[k].n > 1e300 ? 1e308 : 2;
+        bnorm_running r = {.kind = cases[k].kind,
+                           .update = 0.5,
+                           .ddof = cases[k].ddof,
+                           .count = count,
+                           .cols = P,
+                           .mean = mean,
+                           .var = var,
+                           .m2 = m2};
+        assert_fails(ctx, bnorm_running_update(ctx, &r, cases[k].n, batch, batch_m2),
+                     cases[k].status, count == 2 ? "column 3" : "add up");
+        assert_true(mean[0] == 1 && mean[1] == 2 && mean[2] == cases[k].start);
+        for (int j = 0; j < P; j++) assert_true(var[j] == 4 + j && m2[j] == 7 + j);
+        assert_true(r.count == count);
+    }
+    bnorm_ctx_destroy(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(torch),    cmocka_unit_test(keras),       cmocka_unit_test(onnx),
         cmocka_unit_test(cs231n),   cmocka_unit_test(pooled),      cmocka_unit_test(the_paper),
-        cmocka_unit_test(refusals), cmocka_unit_test(whole_batch),
+        cmocka_unit_test(refusals), cmocka_unit_test(whole_batch), cmocka_unit_test(overflow),
     };
     return cmocka_run_group_tests_name("matrix_running", tests, NULL, NULL);
 }

@@ -231,6 +231,15 @@ bnorm_status bnorm_moments_run(bnorm_ctx *ctx, bnorm_moments_job *job)
     return status;
 }
 
+/* Without columns: n, and no walk over the rows that nobody looks at. */
+static bnorm_status total_alone(bnorm_ctx *ctx, const bnorm_cut *cut, const double *weights,
+                                double *n)
+{
+    *n = weights ? bnorm_weight_total(cut, weights) : (double)cut->rows;
+    BNORM_TRY(bnorm_reduce(ctx, n, 1));
+    return bnorm_check_total(ctx, *n);
+}
+
 static bnorm_status moments(bnorm_ctx *ctx, const bnorm_view *x, const double *weights,
                             double *n, double *mean, double *m2)
 {
@@ -242,6 +251,7 @@ static bnorm_status moments(bnorm_ctx *ctx, const bnorm_view *x, const double *w
         BNORM_TRY(bnorm_check_pointer(ctx, m2, "m2"));
     }
     bnorm_cut cut = bnorm_cut_of(x);
+    if (x->cols == 0) return total_alone(ctx, &cut, weights, n);
     ptrdiff_t lines, more;
     bnorm_scratch scratch;
     bnorm_moments_job job;
@@ -249,6 +259,7 @@ static bnorm_status moments(bnorm_ctx *ctx, const bnorm_view *x, const double *w
     BNORM_TRY(bnorm_scratch_open(ctx, &scratch, lines, cut.cols, more));
     bnorm_moments_start(&job, x, weights, &cut, &scratch);
     bnorm_status status = bnorm_moments_run(ctx, &job);
+    if (status == BNORM_OK) status = bnorm_check_total(ctx, job.total);
     *n = job.total;
     for (ptrdiff_t c = 0; status == BNORM_OK && c < cut.cols; c++) {
         mean[c] = job.mean[c];
@@ -287,6 +298,7 @@ bnorm_status bnorm_moments_merge(bnorm_ctx *ctx, ptrdiff_t cols, double *n, doub
     }
     BNORM_TRY(bnorm_check_number(ctx, *n, "n"));
     BNORM_TRY(bnorm_check_number(ctx, n_b, "n_b"));
+    BNORM_TRY(bnorm_check_total(ctx, *n + n_b));
     merge_any(cols, *n, mean, m2, n_b, mean_b, m2_b);
     *n += n_b;
     return BNORM_OK;

@@ -43,27 +43,65 @@ static bnorm_status check_batch(bnorm_ctx *ctx, const bnorm_running *s, double n
 {
     BNORM_TRY(bnorm_check_number(ctx, n, "n"));
     if (s->kind != BNORM_RUNNING_MERGE) BNORM_TRY(bnorm_check_divisor(ctx, n, s->ddof));
-    for (ptrdiff_t c = 0; c < s->cols; c++)
+    if (s->kind == BNORM_RUNNING_MERGE) BNORM_TRY(bnorm_check_total(ctx, s->count + n));
+    for (ptrdiff_t c = 0; c < s->cols; c++) {
         if (!isfinite(mean[c]) || !isfinite(m2[c]))
             return bnorm_fail(ctx, BNORM_E_NONFINITE,
                               "column %td of the batch has mean %g and m2 %g; the running "
                               "statistics keep their values",
                               c + 1, mean[c], m2[c]);
+        if (m2[c] < 0)
+            return bnorm_fail(ctx, BNORM_E_ARGUMENT,
+                              "column %td of the batch has m2 %g; it must be at least 0", c + 1,
+                              m2[c]);
+    }
     return BNORM_OK;
 }
 
-/* s += weight (batch - s); a weight of 1 gives the batch to the bit. */
-static void approach(double *s, double batch, double weight)
+/* s + weight (batch - s); a weight of 1 gives the batch to the bit. */
+static double approach(double s, double batch, double weight)
 {
-    *s = weight == 1 ? batch : *s + weight * (batch - *s);
+    return weight == 1 ? batch : s + weight * (batch - s);
 }
 
-static bnorm_status pool(bnorm_ctx *ctx, bnorm_running *s, double n, const double *mean,
-                         const double *m2)
+/* One column of the statistics. */
+typedef struct column {
+    double mean, var, m2;
+} column;
+
+/* What column c becomes; running->count is still that before the batch. */
+static column next_column(const bnorm_running *s, ptrdiff_t c, double n, double mean, double m2)
 {
-    BNORM_TRY(bnorm_moments_merge(ctx, s->cols, &s->count, s->mean, s->m2, n, mean, m2));
-    double divisor = s->count - s->ddof;
-    for (ptrdiff_t c = 0; divisor > 0 && c < s->cols; c++) s->var[c] = s->m2[c] / divisor;
+    column next = {s->mean[c], s->var[c], 0};
+    if (s->kind == BNORM_RUNNING_MERGE) {
+        double count = s->count;
+        next.m2 = s->m2[c];
+        (void)bnorm_moments_merge(NULL, 1, &count, &next.mean, &next.m2, n, &mean, &m2);
+        if (count - s->ddof > 0) next.var = next.m2 / (count - s->ddof);
+        return next;
+    }
+    double weight = s->kind == BNORM_RUNNING_AVERAGE ? 1 / (s->count + 1) : s->update;
+    next.mean = approach(next.mean, mean, weight);
+    next.var = approach(next.var, m2 / (n - s->ddof), weight);
+    return next;
+}
+
+static bnorm_status check_next(bnorm_ctx *ctx, const bnorm_running *s, double n,
+                               const double *mean, const double *m2)
+{
+    for (ptrdiff_t c = 0; c < s->cols; c++) {
+        column next = next_column(s, c, n, mean[c], m2[c]);
+        if (!isfinite(next.mean) || !isfinite(next.var) || !isfinite(next.m2))
+            return bnorm_fail(ctx, BNORM_E_NONFINITE,
+                              "column %td would get mean %g and variance %g; the running "
+                              "statistics keep their values",
+                              c + 1, next.mean, next.var);
+        if (next.var < 0 || next.m2 < 0)
+            return bnorm_fail(ctx, BNORM_E_ARGUMENT,
+                              "column %td would get variance %g: the running statistics held a "
+                              "negative one",
+                              c + 1, next.var);
+    }
     return BNORM_OK;
 }
 
@@ -74,12 +112,14 @@ bnorm_status bnorm_running_update(bnorm_ctx *ctx, bnorm_running *running, double
     BNORM_TRY(check_kind(ctx, running));
     BNORM_TRY(check_arrays(ctx, running, mean, m2));
     BNORM_TRY(check_batch(ctx, running, n, mean, m2));
-    if (running->kind == BNORM_RUNNING_MERGE) return pool(ctx, running, n, mean, m2);
-    double weight = running->update;
-    if (running->kind == BNORM_RUNNING_AVERAGE) weight = 1 / ++running->count;
+    BNORM_TRY(check_next(ctx, running, n, mean, m2));
     for (ptrdiff_t c = 0; c < running->cols; c++) {
-        approach(&running->mean[c], mean[c], weight);
-        approach(&running->var[c], m2[c] / (n - running->ddof), weight);
+        column next = next_column(running, c, n, mean[c], m2[c]);
+        running->mean[c] = next.mean;
+        running->var[c] = next.var;
+        if (running->kind == BNORM_RUNNING_MERGE) running->m2[c] = next.m2;
     }
+    if (running->kind == BNORM_RUNNING_MERGE) running->count += n;
+    if (running->kind == BNORM_RUNNING_AVERAGE) running->count++;
     return BNORM_OK;
 }

@@ -102,12 +102,20 @@ bnorm_status bnorm_check_weights(bnorm_ctx *ctx, ptrdiff_t rows, const double *w
     return BNORM_OK;
 }
 
+bnorm_status bnorm_check_total(bnorm_ctx *ctx, double n)
+{
+    if (isfinite(n)) return BNORM_OK;
+    return bnorm_fail(ctx, BNORM_E_ARGUMENT,
+                      "the weights add up to more than any number; divide them by a constant");
+}
+
 bnorm_status bnorm_check_divisor(bnorm_ctx *ctx, double n, double ddof)
 {
+    BNORM_TRY(bnorm_check_total(ctx, n));
     if (n - ddof > 0) return BNORM_OK;
     return bnorm_fail(ctx, BNORM_E_DOMAIN,
-                      "n - ddof = %g - %g is not positive; give more observations or a smaller "
-                      "ddof",
+                      "n - ddof = %g - %g is not positive; give more observations (a weight "
+                      "counts as that many) or a smaller ddof",
                       n, ddof);
 }
 

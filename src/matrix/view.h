@@ -39,6 +39,7 @@ bnorm_status bnorm_check_number(bnorm_ctx *ctx, double value, const char *name);
 bnorm_status bnorm_check_rule(bnorm_ctx *ctx, bnorm_rule rule);
 bnorm_status bnorm_check_weights(bnorm_ctx *ctx, ptrdiff_t rows, const double *weights);
 /* DOMAIN unless n - ddof > 0. */
+bnorm_status bnorm_check_total(bnorm_ctx *ctx, double n);
 bnorm_status bnorm_check_divisor(bnorm_ctx *ctx, double n, double ddof);
 
 /* Returns the status of a call from the calling function unless it is success. */

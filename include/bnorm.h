@@ -572,7 +572,7 @@ typedef struct bnorm_fit_options {
     int running;         /* 0: inference statistics by an exact population pass. 1: running,
                             exponential with weight `update`, variance by `running_ddof` */
     double update;       /* 0.1 */
-    double running_ddof; /* 1 */
+    double running_ddof; /* 1; each batch's n, the sum of its weights, must exceed it */
     uint64_t seed;       /* order of rows and dropout; 1 */
     /* Called after each epoch; returning non-zero stops the fit with INTERRUPTED. */
     int (*progress)(void *user, const bnorm_progress *progress);
@@ -599,9 +599,10 @@ typedef struct bnorm_fit_report {
  * parameters by validation loss are restored (otherwise the best objective for L-BFGS, the last
  * for the others). The same bits for any number of threads. On INTERRUPTED the network holds
  * the best so far with its inference statistics, and the report is filled.
- * Errors: ARGUMENT, DOMAIN, DATA, NONFINITE (the objective is not finite at the start or
- *   diverged: the message says where and what to do; the best parameters so far are
- *   restored), INTERRUPTED, MEMORY, USER. */
+ * Errors: ARGUMENT, DOMAIN (with a batchnorm: fewer than 2 rows of positive weight, or an n
+ *   that does not exceed ddof; weights count as copies of rows), DATA, NONFINITE (the objective
+ *   is not finite at the start or diverged: the message says where and what to do; the best
+ *   parameters so far are restored), INTERRUPTED, MEMORY, USER. */
 BNORM_API bnorm_status bnorm_fit(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x,
                                  bnorm_mat_f64 y, const double *weights, bnorm_mat_f64 x_valid,
                                  bnorm_mat_f64 y_valid, const double *weights_valid,

@@ -285,6 +285,41 @@ static void option_errors(void **state)
     free_problem(p);
 }
 
+static bnorm_status fit_weighted(problem *p)
+{
+    static const bnorm_mat_f64 none;
+    return bnorm_fit(p->ctx, p->net, p->mx, p->my, p->w, none, none, NULL, p->loss, &p->options,
+                     &p->report);
+}
+
+/* Too few degrees of freedom are refused before the first step. */
+static void too_few_observations(void **state)
+{
+    (void)state;
+    for (bnorm_optimizer o = BNORM_OPTIMIZER_LBFGS; o <= BNORM_OPTIMIZER_ADAM; o++) {
+        problem *p = make_problem(1, 40, 0);
+        p->options.optimizer = o;
+        add_net(p, 3, "tanh", 0); /* ddof 1 */
+        for (int i = 0; i < 40; i++) p->w[i] = i == 7;
+        assert_fails(p->ctx, fit_weighted(p), BNORM_E_DOMAIN, "1 row of positive weight");
+        for (int i = 0; i < 40; i++) p->w[i] = 1 / 64.0;
+        p->options.batch = 8;
+        assert_fails(p->ctx, fit_weighted(p), BNORM_E_DOMAIN, "copies of a row");
+        bnorm_net_destroy(p->net); /* now only the running statistics need more than 1 */
+        assert_ok(p->ctx, bnorm_net_create(p->ctx, P, &p->net));
+        assert_ok(p->ctx, bnorm_net_batchnorm(p->ctx, p->net, (bnorm_rule){1e-5, 0}));
+        assert_ok(p->ctx, bnorm_net_dense(p->ctx, p->net, 1));
+        assert_ok(p->ctx, bnorm_net_start(p->ctx, p->net, 5));
+        p->options.epochs = 2;
+        assert_ok(p->ctx, fit_weighted(p));
+        p->options.running = 1;
+        assert_fails(p->ctx, fit_weighted(p), BNORM_E_DOMAIN, "ddof is 1");
+        add_net(p, 0, "", 0);
+        assert_ok(p->ctx, fit_weighted(p));
+        free_problem(p);
+    }
+}
+
 /* The k-th allocation fails, k = 1, 2, ... until all succeed: MEMORY each time, no leak. */
 static bnorm_status everything(bnorm_ctx *ctx, bnorm_optimizer optimizer)
 {
@@ -347,6 +382,7 @@ int main(void)
         cmocka_unit_test(divergence_restores),
         cmocka_unit_test(running_statistics),
         cmocka_unit_test(option_errors),
+        cmocka_unit_test(too_few_observations),
         cmocka_unit_test(allocations_fail_one_after_the_other),
     };
     return cmocka_run_group_tests_name("train_stop", tests, NULL, NULL);

@@ -43,6 +43,48 @@ static bnorm_status reserve(fit *f)
     return status;
 }
 
+static ptrdiff_t count_positive(const sample *s)
+{
+    if (!s->weights) return s->x.rows;
+    ptrdiff_t count = 0;
+    for (ptrdiff_t i = 0; i < s->x.rows; i++) count += s->weights[i] > 0;
+    return count;
+}
+
+/* The largest ddof that a batch has to exceed; -1 without a batchnorm. */
+static double largest_ddof(const fit *f)
+{
+    double ddof = -1;
+    for (ptrdiff_t k = 0; k < f->net->layer_count; k++) {
+        const layer *l = f->net->layers[k];
+        if (l->kind != BNORM_LAYER_BATCHNORM) continue;
+        ddof = fmax(ddof, fmax(l->rule.ddof, f->options.running ? f->options.running_ddof : 0));
+    }
+    return ddof;
+}
+
+/* What would fail amid the fit fails before it: some batch has no more than the mean of n over
+ * the batches, and each n must exceed ddof. */
+static bnorm_status check_degrees(fit *f)
+{
+    double ddof = largest_ddof(f);
+    ptrdiff_t rows = count_positive(&f->train);
+    if (ddof < 0) return BNORM_OK;
+    if (rows < 2)
+        return bnorm_fail(f->ctx, BNORM_E_DOMAIN,
+                          "%td row of positive weight: a batchnorm needs at least 2", rows);
+    ptrdiff_t batches = 1;
+    if (f->options.optimizer != BNORM_OPTIMIZER_LBFGS)
+        batches = bnorm_batch_count(rows, f->options.batch, bnorm_batch_least(f->net));
+    double n = f->train.n / (double)batches;
+    if (n - ddof > 0) return BNORM_OK;
+    return bnorm_fail(f->ctx, BNORM_E_DOMAIN,
+                      "n = %g a batch, and ddof is %g: n must exceed it; weights count as that "
+                      "many copies of a row, so scale them to a mean of 1, or take larger "
+                      "batches or a smaller ddof",
+                      n, ddof);
+}
+
 static void release(fit *f)
 {
     bnorm_free(f->memory);
@@ -126,6 +168,7 @@ bnorm_status bnorm_fit(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x, bnorm_ma
     if (status == BNORM_OK && x_valid.rows != 0)
         status = take_sample(&f, x_valid, y_valid, weights_valid, &f.valid);
     if (status == BNORM_OK) status = bnorm_fit_resolve(ctx, net, x.rows, options, &f.options);
+    if (status == BNORM_OK) status = check_degrees(&f);
     if (status == BNORM_OK) status = reserve(&f);
     if (status == BNORM_OK) status = finish(&f, run(&f), report);
     release(&f);

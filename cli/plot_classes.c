@@ -87,19 +87,40 @@ static int names(const svg_panel *p, const bnorm_frame *frame)
     return longest + 2;
 }
 
-void bnorm_cli_plot_classes(FILE *file, const fit_result *r)
+/* More cells than this are no picture, and a file of megabytes. */
+enum { MOST_CLASSES = 40 };
+
+static void too_many(const svg_panel *p, ptrdiff_t classes)
 {
-    char title[128];
-    int k = r->data.part[FIT_VALIDATION].count > 0;
+    char text[64];
+    snprintf(text, sizeof text, "%td classes are too many to draw", classes);
+    bnorm_cli_svg_text(p->file, p->left + p->width / 2, p->top + p->height / 2, "middle", "",
+                       text);
+}
+
+static void heat_map(const svg_panel *p, const fit_result *r, int k, const char *title)
+{
     ptrdiff_t *counts = count_pairs(&r->data.part[k], r->quality[k].fitted, r->data.classes);
-    svg_panel p = {
-        .file = file, .left = 550, .top = PLOT_TOP, .width = PLOT_SIDE, .height = PLOT_SIDE};
-    cells(&p, counts, r->data.classes);
-    int longest = names(&p, bnorm_model_frame(r->model));
-    bnorm_cli_plot_title(r, "Accuracy", title, sizeof title);
-    bnorm_cli_svg_titles(&p, title,
+    cells(p, counts, r->data.classes);
+    int longest = names(p, bnorm_model_frame(r->model));
+    bnorm_cli_svg_titles(p, title,
                          k ? "predicted (counts of validation rows)"
                            : "predicted (counts of training rows)",
                          "observed", longest);
     free(counts);
+}
+
+void bnorm_cli_plot_classes(FILE *file, const fit_result *r)
+{
+    char title[128];
+    int k = r->data.part[FIT_VALIDATION].count > 0;
+    svg_panel p = {
+        .file = file, .left = 550, .top = PLOT_TOP, .width = PLOT_SIDE, .height = PLOT_SIDE};
+    bnorm_cli_plot_title(r, "Accuracy", title, sizeof title);
+    if (r->data.classes <= MOST_CLASSES)
+        heat_map(&p, r, k, title);
+    else {
+        bnorm_cli_svg_titles(&p, title, "", "", 0);
+        too_many(&p, r->data.classes);
+    }
 }

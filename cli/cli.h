@@ -5,6 +5,7 @@
 #define BNORM_CLI_CLI_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 #include "bnorm.h"
 
@@ -22,6 +23,9 @@ void bnorm_cli_say(const char *format, ...) __attribute__((format(printf, 1, 2))
 /* The same in sober colour, for facts that are not failures; silent after bnorm_cli_quiet. */
 void bnorm_cli_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void bnorm_cli_quiet(void);
+
+/* A text from a file, fit for a terminal: control characters (C0, DEL, C1) become '?'. */
+void bnorm_cli_print(FILE *file, const char *text);
 
 /* Says what the library reported and returns the exit code that belongs to the status. */
 int bnorm_cli_status(const bnorm_ctx *ctx, bnorm_status status);

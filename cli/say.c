@@ -18,14 +18,25 @@ int bnorm_cli_colour(int descriptor)
     return isatty(descriptor);
 }
 
+void bnorm_cli_print(FILE *file, const char *text)
+{
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+        int c1 = c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f;
+        fputc(c1 || *c < 32 || *c == 127 ? '?' : *c, file);
+        c += c1;
+    }
+}
+
 static void sentence(const char *colour, const char *format, va_list arguments)
 {
+    char text[4096];
     fflush(stdout);
     if (bnorm_cli_colour(STDERR_FILENO))
         fprintf(stderr, "\033[%smbnorm:\033[0m ", colour);
     else
         fputs("bnorm: ", stderr);
-    vfprintf(stderr, format, arguments);
+    vsnprintf(text, sizeof text, format, arguments);
+    bnorm_cli_print(stderr, text);
     fputc('\n', stderr);
 }
 

@@ -16,18 +16,24 @@ static const char *statistics(const bnorm_model *model)
     return NULL;
 }
 
+/* "a, b, c" after a label. */
+static void print_list(const char *label, const bnorm_frame *frame, ptrdiff_t count,
+                       const char *(*name)(const bnorm_frame *frame, ptrdiff_t k))
+{
+    fputs(label, stdout);
+    for (ptrdiff_t k = 0; k < count; k++) {
+        fputs(k ? ", " : " ", stdout);
+        bnorm_cli_print(stdout, name(frame, k));
+    }
+    fputc('\n', stdout);
+}
+
 static void print_inputs(const bnorm_frame *frame)
 {
-    fputs("inputs:", stdout);
-    for (ptrdiff_t k = 0; k < bnorm_frame_inputs(frame); k++)
-        printf("%s %s", k ? "," : "", bnorm_frame_input_name(frame, k));
-    if (bnorm_frame_dropped(frame)) fputs("\nconstant, left out:", stdout);
-    for (ptrdiff_t k = 0; k < bnorm_frame_dropped(frame); k++)
-        printf("%s %s", k ? "," : "", bnorm_frame_dropped_name(frame, k));
-    if (bnorm_frame_classes(frame)) fputs("\nclasses:", stdout);
-    for (ptrdiff_t k = 0; k < bnorm_frame_classes(frame); k++)
-        printf("%s %s", k ? "," : "", bnorm_frame_class_name(frame, k));
-    fputc('\n', stdout);
+    ptrdiff_t dropped = bnorm_frame_dropped(frame), classes = bnorm_frame_classes(frame);
+    print_list("inputs:", frame, bnorm_frame_inputs(frame), bnorm_frame_input_name);
+    if (dropped) print_list("constant, left out:", frame, dropped, bnorm_frame_dropped_name);
+    if (classes) print_list("classes:", frame, classes, bnorm_frame_class_name);
 }
 
 static void print(bnorm_model *model)
@@ -36,16 +42,21 @@ static void print(bnorm_model *model)
     double number;
     const bnorm_frame *frame = bnorm_model_frame(model);
     if (frame) {
-        printf("formula: %s\n", bnorm_frame_formula(frame));
+        fputs("formula: ", stdout);
+        bnorm_cli_print(stdout, bnorm_frame_formula(frame));
+        fputc('\n', stdout);
         print_inputs(frame);
     }
     bnorm_cli_describe(stdout, bnorm_model_net(model), statistics(model));
     printf("loss: %s\n", bnorm_model_loss(model)->name);
     for (ptrdiff_t k = 0; (key = bnorm_model_note(model, k, &number, &text)); k++) {
+        bnorm_cli_print(stdout, key);
+        fputs(": ", stdout);
         if (text)
-            printf("%s: %s\n", key, text);
+            bnorm_cli_print(stdout, text);
         else
-            printf("%s: %.10g\n", key, number);
+            printf("%.10g", number);
+        fputc('\n', stdout);
     }
 }
 

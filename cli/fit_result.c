@@ -16,14 +16,19 @@ static double weight(const fit_part *part, ptrdiff_t i)
 }
 
 /* 1 - (sum of squared residuals)/(sum of squares about the mean), both weighted; NaN when the
- * observed values do not vary. */
+ * observed values do not vary. A power of two is taken out first: their unit may be anything. */
 static double r_squared(const fit_part *part, const double *fitted)
 {
-    double n = 0, mean = 0, total = 0, residual = 0;
+    double n = 0, mean = 0, total = 0, residual = 0, most = 0;
+    int exponent;
     for (ptrdiff_t i = 0; i < part->count; i++) n += weight(part, i);
     for (ptrdiff_t i = 0; i < part->count; i++) mean += weight(part, i) / n * part->observed[i];
+    for (ptrdiff_t i = 0; i < part->count; i++)
+        most = fmax(most, fabs(part->observed[i] - mean));
+    frexp(most, &exponent);
     for (ptrdiff_t i = 0; i < part->count; i++) {
-        double d = part->observed[i] - mean, e = part->observed[i] - fitted[i];
+        double d = ldexp(part->observed[i] - mean, -exponent);
+        double e = ldexp(part->observed[i] - fitted[i], -exponent);
         total += weight(part, i) * d * d;
         residual += weight(part, i) * e * e;
     }

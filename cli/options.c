@@ -38,10 +38,11 @@ static const cli_option_row table[OPT_COUNT] = {
     [OPT_BATCH] = {"batch", 0, "N", "64", CMD_FIT, TRAINING,
                    "rows a batch, about (lbfgs always takes all rows)"},
     [OPT_RATE] = {"rate", 0, "R", NULL, CMD_FIT, TRAINING,
-                  "learning rate; default 0.01 for sgd, 0.001 for adam and rmsprop"},
-    [OPT_MOMENTUM] = {"momentum", 0, "M", "0.9", CMD_FIT, TRAINING, "momentum of sgd, below 1"},
+                  "learning rate: 0.01 for sgd, 0.001 for adam, rmsprop; unused by lbfgs"},
+    [OPT_MOMENTUM] = {"momentum", 0, "M", "0.9", CMD_FIT, TRAINING,
+                      "momentum of sgd, below 1; unused by others"},
     [OPT_WEIGHT_DECAY] = {"weight-decay", 0, "L", "0", CMD_FIT, TRAINING,
-                          "decoupled decay of the weights by adam"},
+                          "decoupled decay of the weights by adam; unused by others"},
     [OPT_VALIDATE] = {"validate", 0, "SHARE", "0", CMD_FIT, TRAINING,
                       "share of rows, drawn by the seed, kept aside to judge each epoch"},
     [OPT_PATIENCE] = {"patience", 0, "N", "20", CMD_FIT, TRAINING,
@@ -145,7 +146,12 @@ static int store(cli_args *args, int option, const char *attached, const char *n
                       row->argument);
         return -1;
     }
-    args->value[option] = !row->argument ? "" : attached ? attached : next;
+    const char *value = attached ? attached : next;
+    if (row->argument && !strcmp(row->argument, "FILE") && !*value) {
+        bnorm_cli_say("option --%s needs the name of a file", row->name);
+        return -1;
+    }
+    args->value[option] = !row->argument ? "" : value;
     return row->argument && !attached;
 }
 

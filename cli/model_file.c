@@ -26,49 +26,57 @@ int bnorm_cli_model_read(bnorm_ctx *ctx, const char *path, int needs_frame, bnor
     return CLI_DATA;
 }
 
-/* Copies the file at `path` to standard output; an error in writing stays in the stream, where
- * commit finds it. */
-static int give(const char *path)
+/* Copies a file to standard output; an error in writing stays in the stream, where commit finds
+ * it. */
+static int give(FILE *file, const char *path)
 {
     char bytes[4096];
     size_t got;
     cli_output output;
     int code = bnorm_cli_open(&output, "-");
     if (code) return code;
-    FILE *file = fopen(path, "rb");
     while (file && (got = fread(bytes, 1, sizeof bytes, file)) > 0)
         fwrite(bytes, 1, got, output.file);
     if (!file || ferror(file)) {
         bnorm_cli_say("%s could not be read: %s", path, strerror(errno));
         code = CLI_FAILED;
     }
-    if (file) fclose(file);
     int written = bnorm_cli_commit(&output);
     return code ? code : written;
 }
 
+/* The temporary has no name any more when it is copied: nothing can be left behind. */
 static int save_to_stdout(bnorm_ctx *ctx, bnorm_model *model)
 {
     const char *folder = getenv("TMPDIR");
     char path[1024];
+    cli_hold hold;
     snprintf(path, sizeof path, "%s/bnorm.XXXXXX", folder && *folder ? folder : "/tmp");
+    bnorm_cli_hold(&hold);
     int descriptor = mkstemp(path);
     if (descriptor < 0) {
         bnorm_cli_say("%s could not be written: %s", path, strerror(errno));
+        bnorm_cli_release(&hold);
         return CLI_FAILED;
     }
     close(descriptor);
     int code = bnorm_cli_status(ctx, bnorm_model_save(ctx, model, path));
-    if (!code) code = give(path);
+    FILE *file = code ? NULL : fopen(path, "rb");
     unlink(path);
+    bnorm_cli_release(&hold);
+    if (!code) code = give(file, path);
+    if (file) fclose(file);
     return code;
 }
 
 int bnorm_cli_model_save(bnorm_ctx *ctx, bnorm_model *model, const char *path)
 {
+    cli_hold hold;
     if (!strcmp(path, "-")) return save_to_stdout(ctx, model);
     char *real = realpath(path, NULL);
+    bnorm_cli_hold(&hold);
     int code = bnorm_cli_status(ctx, bnorm_model_save(ctx, model, real ? real : path));
+    bnorm_cli_release(&hold);
     free(real);
     return code;
 }

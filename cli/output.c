@@ -134,6 +134,71 @@ int bnorm_cli_writable(const char *path)
     return code;
 }
 
+/* The folder of a path, and its name there. */
+static int parent(const char *path, struct stat *info, const char **name)
+{
+    const char *slash = strrchr(path, '/');
+    *name = slash ? slash + 1 : path;
+    size_t length = slash ? (size_t)(*name - path) : 1;
+    char *folder = bnorm_cli_alloc((ptrdiff_t)length + 1, 1);
+    memcpy(folder, slash ? path : ".", length);
+    int found = !stat(folder, info);
+    free(folder);
+    return found;
+}
+
+/* Two paths of one regular file, be it there already or not. */
+static int same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    const char *name_a, *name_b;
+    if (!a || !b || !strcmp(a, "-") || !strcmp(b, "-")) return 0;
+    int there_a = !stat(a, &x), there_b = !stat(b, &y);
+    if (there_a != there_b) return 0;
+    if (there_a) return S_ISREG(x.st_mode) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+    return parent(a, &x, &name_a) && parent(b, &y, &name_b) && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino && !strcmp(name_a, name_b);
+}
+
+int bnorm_cli_apart(const cli_use *uses, int count)
+{
+    for (int i = 0; i < count; i++)
+        for (int j = i + 1; j < count; j++) {
+            if (!uses[i].written && !uses[j].written) continue;
+            if (!same_file(uses[i].path, uses[j].path)) continue;
+            bnorm_cli_say("%s and %s are the same file, %s", uses[i].what, uses[j].what,
+                          uses[j].path);
+            return CLI_USAGE;
+        }
+    return CLI_OK;
+}
+
+static const int held[CLI_HELD] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+static volatile sig_atomic_t postponed;
+
+static void postpone(int signal_number)
+{
+    postponed = signal_number;
+}
+
+/* Handlers, not a mask: threads of the library would take what this one blocks. */
+void bnorm_cli_hold(cli_hold *hold)
+{
+    struct sigaction action = {.sa_handler = postpone, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    postponed = 0;
+    for (int k = 0; k < CLI_HELD; k++) {
+        sigaction(held[k], NULL, &hold->old[k]);
+        if (hold->old[k].sa_handler != SIG_IGN) sigaction(held[k], &action, NULL);
+    }
+}
+
+void bnorm_cli_release(const cli_hold *hold)
+{
+    for (int k = 0; k < CLI_HELD; k++) sigaction(held[k], &hold->old[k], NULL);
+    if (postponed) raise(postponed);
+}
+
 int bnorm_cli_flush(void)
 {
     if (!fflush(stdout) && !ferror(stdout)) return CLI_OK;

@@ -117,7 +117,12 @@ static int check_table(bnorm_ctx *ctx, bnorm_model *model, const cli_table *tabl
     if (!code && c->rows < table->rows)
         bnorm_cli_note("%td of %td rows have missing values and are left out",
                        table->rows - c->rows, table->rows);
-    draw_rows(c->seed, c->most_rows, rows, &c->rows);
+    if (!code) draw_rows(c->seed, c->most_rows, rows, &c->rows);
+    if (!code && c->rows < 2) {
+        bnorm_cli_say("%s: a check needs at least 2 complete rows, here %s %td", table->name,
+                      c->rows == 1 ? "is" : "are", c->rows);
+        code = CLI_DATA;
+    }
     if (!code) code = check_rows(ctx, model, table, rows, c);
     free(rows);
     return code;
@@ -145,8 +150,8 @@ int bnorm_cli_check(cli_args *args)
     int code = bnorm_cli_context(threads, &ctx);
     if (!code) code = bnorm_cli_model_read(ctx, args->operand[0], 1, &model);
     if (!code)
-        code = bnorm_cli_table_read(ctx, args, args->operand[1], args->value[OPT_WEIGHTS], NULL,
-                                    &table);
+        code =
+            bnorm_cli_table_read(ctx, args, args->operand[1], args->value[OPT_WEIGHTS], &table);
     if (!code) {
         code = check_table(ctx, model, &table, na_error, &c);
         bnorm_cli_table_free(&table);

@@ -216,6 +216,7 @@ static void check_names(reader *r, const char **names)
 /* Hands over what was read, the cells column after column. */
 static void build(reader *r, cli_csv *csv)
 {
+    csv->separator = r->separator;
     csv->cols = r->cols;
     csv->rows = r->rows - 1;
     csv->names = bnorm_cli_alloc(csv->cols, sizeof *csv->names);

@@ -11,7 +11,8 @@ typedef struct cli_csv {
     const char **names; /* cols */
     ptrdiff_t *lines;   /* rows */
     const char **cells; /* column after column: cells[c * rows + r] */
-    char *text;         /* what names and cells point into */
+    char separator;
+    char *text; /* what names and cells point into */
 } cli_csv;
 
 /* Reads all of `file`. name: how messages call it. separator: ',', ';', '\t', or 0 to detect

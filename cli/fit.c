@@ -4,19 +4,23 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "commands.h"
 #include "fit.h"
 #include "model_file.h"
 #include "output.h"
+#include "predictions.h"
 #include "progress.h"
 
-static volatile sig_atomic_t stop_asked;
+static volatile sig_atomic_t stop_asked, training;
 
+/* Before the training there is nothing to end well, nor a file that is half written. */
 static void ask_stop(int signal_number)
 {
     (void)signal_number;
+    if (!training) _exit(CLI_INTERRUPTED);
     stop_asked = 1;
 }
 
@@ -27,6 +31,13 @@ static void catch_signals(void)
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+}
+
+/* Once the model is saved a signal ends the command, and output.c removes what is pending. */
+static void let_signals(void)
+{
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
 }
 
 static int interrupted(void *user)
@@ -115,6 +126,7 @@ static int train(bnorm_ctx *ctx, fit_result *r)
     options.progress = progress;
     options.progress_user = &w;
     options.interrupted = interrupted;
+    training = 1;
     bnorm_cli_bar_begin(&w.bar, !r->settings->quiet);
     bnorm_status status = bnorm_fit(
         ctx, bnorm_model_net(r->model), matrix(t->x, t, r->data.inputs), matrix(t->y, t, 1),
@@ -146,10 +158,8 @@ static void tell_interrupted(const fit_result *r)
 
 static int write_fitted(bnorm_ctx *ctx, fit_result *r)
 {
-    ptrdiff_t missing;
     if (!r->settings->fitted) return CLI_OK;
-    return bnorm_cli_predictions_write(ctx, r->model, r->table, 0, r->settings->fitted,
-                                       &missing);
+    return bnorm_cli_predictions_write(ctx, r->model, r->table, 0, r->settings->fitted);
 }
 
 /* The report makes way when a file goes to standard output. */
@@ -164,8 +174,13 @@ static FILE *report_stream(const fit_settings *s)
 static int finish(bnorm_ctx *ctx, fit_result *r)
 {
     const fit_settings *s = r->settings;
+    if (r->interrupted && !r->report.epochs) {
+        bnorm_cli_say("interrupted before the first epoch was done; nothing is saved");
+        return CLI_INTERRUPTED;
+    }
     int code = bnorm_cli_fit_quality(ctx, r);
     if (!code) code = save(ctx, r);
+    let_signals();
     if (!code && r->interrupted) {
         tell_interrupted(r);
         return CLI_INTERRUPTED;
@@ -202,11 +217,21 @@ static void tell_dropped(const fit_result *r)
                        bnorm_frame_dropped_name(r->data.frame, k));
 }
 
+/* Text as a target may be a mistake in the table: say what it is taken for. */
+static void tell_classes(const fit_result *r)
+{
+    const char *target = bnorm_frame_target_name(r->data.frame);
+    if (r->settings->loss == FIT_LOSS_AUTO && r->data.classes && strncmp(target, "factor(", 7))
+        bnorm_cli_note("the target %s is text: its %td distinct values are taken as classes",
+                       target, r->data.classes);
+}
+
 static int fit_table(bnorm_ctx *ctx, const fit_settings *s, const cli_table *table)
 {
     fit_result r = {.settings = s, .table = table};
     int code = bnorm_cli_fit_data(ctx, s, table, &r.data);
     if (!code) tell_dropped(&r);
+    if (!code) tell_classes(&r);
     if (!code) code = make_model(ctx, &r);
     if (!code) code = train(ctx, &r);
     if (!code) code = finish(ctx, &r);
@@ -220,13 +245,18 @@ int bnorm_cli_fit(cli_args *args)
     cli_table table;
     bnorm_ctx *ctx = NULL;
     int code = bnorm_cli_fit_settings(args, &s);
+    const cli_use uses[] = {{"the table", s.path, 0},
+                            {"--out", s.out, 1},
+                            {"--fitted", s.fitted, 1},
+                            {"--plot", s.plot, 1}};
+    if (!code) code = bnorm_cli_apart(uses, 4);
     if (!code) code = bnorm_cli_writable(s.out);
     if (!code) code = bnorm_cli_writable(s.fitted);
     if (!code) code = bnorm_cli_writable(s.plot);
     if (!code) code = bnorm_cli_context(s.threads, &ctx);
     if (code) return code;
     catch_signals();
-    code = bnorm_cli_table_read(ctx, args, s.path, s.weights, s.formula, &table);
+    code = bnorm_cli_table_read(ctx, args, s.path, s.weights, &table);
     if (!code) {
         code = fit_table(ctx, &s, &table);
         bnorm_cli_table_free(&table);

@@ -17,7 +17,7 @@ static int make_frame(bnorm_ctx *ctx, const fit_settings *s, const cli_table *ta
 {
     bnorm_frame_options options;
     bnorm_frame_defaults(&options);
-    options.na_error = s->na_error;
+    options.dot_without = s->weights;
     options.drop_constant = s->drop_constant;
     options.factor_target = s->loss == FIT_LOSS_LOGISTIC || s->loss == FIT_LOSS_SOFTMAX;
     int code = bnorm_cli_status(

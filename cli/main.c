@@ -1,4 +1,5 @@
 /* main: the subcommands and the choice among them. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,7 +16,8 @@ const cli_command bnorm_cli_commands[] = {
      "Fits a network to the columns of a table and reports how good it is. Hidden layers\n"
      "are dense, batch normalisation, activation and, if asked for, dropout. Inputs and a\n"
      "numeric target are standardised over the training rows; predictions are in the\n"
-     "target's unit. SIGINT ends a fit early: the best so far is saved.\n"
+     "target's unit. SIGINT ends a fit early: the best so far is saved, once an epoch is\n"
+     "done.\n"
      "\n"
      "FORMULA is target ~ term + term + ..., with columns, log(x), I(x^2), factor(x),\n"
      "a:b, a*b, '.' for all other columns, and - term; for instance\n"
@@ -28,7 +30,9 @@ const cli_command bnorm_cli_commands[] = {
      "predicts the rows of a table by a model",
      "Writes a line for every row of the table: its line in the file, the prediction in\n"
      "the target's unit as the formula has it, and for classes the probability of each.\n"
-     "A row with a missing input gets NA. Predictions have 17 digits: fit --fitted and\n"
+     "A row with a missing input, a level that training did not see or a term that is not\n"
+     "finite gets NA, and such rows are counted aloud; --na error refuses the first of\n"
+     "them. Predictions have 17 digits: fit --fitted and\n"
      "predict write the same bytes.\n",
      bnorm_cli_predict},
     {"summary",
@@ -108,6 +112,7 @@ static int help(int argc, char **argv)
 int main(int argc, char **argv)
 {
     cli_args args = {0};
+    signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is an error like a full disk */
     if (argc > 1 && !strcmp(argv[1], "help")) return help(argc, argv);
     args.command = argc > 1 ? find(argv[1]) : NULL;
     if (!args.command) return alone(argc, argv);

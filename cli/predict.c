@@ -5,18 +5,8 @@
 #include "commands.h"
 #include "model_file.h"
 #include "output.h"
+#include "predictions.h"
 #include "table.h"
-
-static int predict_table(bnorm_ctx *ctx, bnorm_model *model, const cli_table *table,
-                         int na_error, const char *out)
-{
-    ptrdiff_t missing = 0;
-    int code = bnorm_cli_predictions_write(ctx, model, table, na_error, out, &missing);
-    if (!code && missing)
-        bnorm_cli_note("%td of %td rows have missing inputs; their prediction is NA", missing,
-                       table->rows);
-    return code;
-}
 
 int bnorm_cli_predict(cli_args *args)
 {
@@ -29,12 +19,16 @@ int bnorm_cli_predict(cli_args *args)
     int threads = (int)bnorm_cli_whole(args, OPT_THREADS, 0, 1024, "from 0 to 1024");
     bnorm_cli_separator(args);
     if (args->bad) return CLI_USAGE;
-    int code = bnorm_cli_writable(out);
+    const cli_use uses[] = {{"the model", args->operand[0], 0},
+                            {"the table", args->operand[1], 0},
+                            {"--out", out, 1}};
+    int code = bnorm_cli_apart(uses, 3);
+    if (!code) code = bnorm_cli_writable(out);
     if (!code) code = bnorm_cli_context(threads, &ctx);
     if (!code) code = bnorm_cli_model_read(ctx, args->operand[0], 1, &model);
-    if (!code) code = bnorm_cli_table_read(ctx, args, args->operand[1], NULL, NULL, &table);
+    if (!code) code = bnorm_cli_table_read(ctx, args, args->operand[1], NULL, &table);
     if (!code) {
-        code = predict_table(ctx, model, &table, na_error, out);
+        code = bnorm_cli_predictions_write(ctx, model, &table, na_error, out);
         bnorm_cli_table_free(&table);
     }
     bnorm_model_destroy(model);

@@ -96,19 +96,62 @@ static int predict(bnorm_ctx *ctx, bnorm_model *model, const cli_table *table, p
         ctx, bnorm_model_predict(ctx, model, table->table, p->rows, p->count, mean));
 }
 
+/* Rows that cannot be predicted: the first of each kind, and how many. */
+typedef struct unready {
+    ptrdiff_t count[3], first[3]; /* by bnorm_row */
+} unready;
+
+static int screen(bnorm_ctx *ctx, const cli_table *table, predictions *p, unready *u)
+{
+    unsigned char *kinds = bnorm_cli_alloc(table->rows, 1);
+    int code = bnorm_cli_status(ctx, bnorm_frame_screen(ctx, p->frame, table->table, 0, kinds));
+    for (ptrdiff_t i = 0; i < table->rows && !code; i++) {
+        if (!u->count[kinds[i]]++) u->first[kinds[i]] = i;
+        if (kinds[i] == BNORM_ROW_READY) p->rows[p->count++] = i;
+    }
+    free(kinds);
+    return code;
+}
+
+/* With --na error: the first row without a prediction, whatever it lacks. */
+static int refuse(bnorm_ctx *ctx, const cli_table *table, const predictions *p,
+                  const unready *u)
+{
+    ptrdiff_t missing = u->count[BNORM_ROW_MISSING] ? u->first[BNORM_ROW_MISSING] : table->rows;
+    ptrdiff_t foreign = u->count[BNORM_ROW_FOREIGN] ? u->first[BNORM_ROW_FOREIGN] : table->rows;
+    ptrdiff_t row = missing < foreign ? missing : foreign;
+    if (row == table->rows) return CLI_OK;
+    bnorm_cli_table_why(ctx, table, p->frame, 0, row);
+    bnorm_cli_say("%s (--na drop: its prediction is NA)", bnorm_ctx_message(ctx));
+    return CLI_DATA;
+}
+
+static void tell(bnorm_ctx *ctx, const cli_table *table, const predictions *p, const unready *u)
+{
+    ptrdiff_t missing = u->count[BNORM_ROW_MISSING], foreign = u->count[BNORM_ROW_FOREIGN];
+    if (missing)
+        bnorm_cli_note("%td of %td rows have missing inputs; their prediction is NA", missing,
+                       table->rows);
+    if (!foreign) return;
+    bnorm_cli_table_why(ctx, table, p->frame, 0, u->first[BNORM_ROW_FOREIGN]);
+    bnorm_cli_note("%td of %td rows have a level that training did not see or a term that is "
+                   "not finite; their prediction is NA; the first: %s",
+                   foreign, table->rows, bnorm_ctx_message(ctx));
+}
+
 int bnorm_cli_predictions_write(bnorm_ctx *ctx, bnorm_model *model, const cli_table *table,
-                                int na_error, const char *path, ptrdiff_t *missing)
+                                int na_error, const char *path)
 {
     predictions p = {.frame = bnorm_model_frame(model)};
-    cli_table unweighted = *table; /* a missing weight does not hinder a prediction */
-    unweighted.weights = NULL;
+    unready u = {0};
     p.outputs = bnorm_net_outputs(bnorm_model_net(model));
     p.classes = bnorm_frame_classes(p.frame);
     p.rows = bnorm_cli_alloc(table->rows, sizeof *p.rows);
-    int code = bnorm_cli_table_rows(ctx, &unweighted, p.frame, 0, na_error, p.rows, &p.count);
+    int code = screen(ctx, table, &p, &u);
+    if (!code && na_error) code = refuse(ctx, table, &p, &u);
     if (!code) code = predict(ctx, model, table, &p);
     if (!code) code = write_rows(&p, table, path);
-    *missing = table->rows - p.count;
+    if (!code) tell(ctx, table, &p, &u);
     free(p.rows);
     free(p.mean);
     return code;

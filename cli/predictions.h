@@ -4,11 +4,12 @@
 
 #include "table.h"
 
-/* Writes one line for each row of the table: its line in the file, and the prediction, NA when
- * an input is missing. Classes: the likeliest, and the probability of each. *missing: rows
- * without a prediction. path "-": standard output. */
+/* Writes one line for each row of the table: its line in the file, and the prediction. It is NA
+ * when an input is missing, has a level that training did not see or makes a term that is not
+ * finite; such rows are counted aloud, or refused when na_error. Classes: the likeliest, and the
+ * probability of each. path "-": standard output. */
 int bnorm_cli_predictions_write(bnorm_ctx *ctx, bnorm_model *model, const cli_table *table,
-                                int na_error, const char *path, ptrdiff_t *missing);
+                                int na_error, const char *path);
 
 /* The likeliest class by the outputs of one row; one output is the second class's probability.
  */

@@ -141,7 +141,11 @@ class Tables(Case):
         self.write("line.csv", line_table())
         self.good("fit", "y ~ a + g", "line.csv", "--epochs", "2", "--out", "m.st")
         self.write("new.csv", "a,g\n1,u\n2,z\n")
-        self.assertIn("'z'", self.bad(DATA, "new.csv line 3", "predict", "m.st", "new.csv"))
+        self.assertIn("'z'", self.bad(DATA, "new.csv line 3", "predict", "m.st", "new.csv",
+                                      "--na", "error"))
+        done = self.run_bnorm("predict", "m.st", "new.csv")
+        self.assertEqual((done.returncode, done.stdout.splitlines()[2]), (0, b"3,NA"))
+        self.assertIn(b"1 of 2 rows have a level that training did not see", done.stderr)
         self.write("less.csv", "a\n1\n")
         self.bad(DATA, "'g'", "predict", "m.st", "less.csv", "--out", "p.csv")
 

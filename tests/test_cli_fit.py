@@ -160,7 +160,7 @@ class Fit(Case):
         result = json.loads(self.good("fit", "y ~ x", "w.csv", "--weights", "w", "--epochs",
                                       "2", "--json"))
         self.assertEqual((result["rows_used"], result["rows_dropped"]), (18, 2))
-        self.bad(3, "w.csv line 5 has a missing value", "fit", "y ~ x", "w.csv", "--weights",
+        self.bad(3, "w.csv line 5: column 'w' is missing", "fit", "y ~ x", "w.csv", "--weights",
                  "w", "--na", "error")
 
     def test_integer_weights_are_copies(self):

@@ -210,6 +210,8 @@ static void lying_headers(void **state)
         {Q "target_scaled" Q ":true", Q "target_scaled" Q ":0", "'target_scaled' is not"},
         {Q "inputs_scaled" Q ":true", Q "inputs_scaled" Q ":false",
          "tensor 'input_center' belongs to nothing in the model"},
+        {Q "loss" Q ":" Q "squared", Q "loss" Q ":" Q "softmax", "a target of classes"},
+        {Q "loss" Q ":" Q "squared", Q "loss" Q ":" Q "logistic", "not scaled"},
         {Q "frame" Q ":{", Q "frame" Q ":null," Q "no" Q ":{", "belongs to nothing"},
     };
     good g = make_good();

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "train/fit.h"
+#include "train/search.h"
 
 static const bnorm_mat_f64 none;
 
@@ -293,9 +294,37 @@ static void same_bits_for_any_threads(void **state)
     }
 }
 
+/* From a first step far too short or too long the search finds one that lowers the objective by
+ * its share and flattens its slope: both Wolfe conditions. */
+static void search_meets_both_conditions(void **state)
+{
+    (void)state;
+    problem *p = make_problem(1, 200, 0);
+    fit f = {.ctx = p->ctx, .loss = p->loss, .options = p->options};
+    f.train = (sample){p->mx, p->my, NULL, (double)p->rows};
+    for (double first = 1e-8; first < 1e9; first *= 10) {
+        double start[P + 1], g[P + 1], d[P + 1], found_p[P + 1], found_g[P + 1], slope = 0;
+        add_net(p, 0, "", 0);
+        f.net = p->net;
+        f.parameters = p->net->parameters;
+        memcpy(start, f.parameters, sizeof start);
+        point from = {start, g, 0}, to = {found_p, found_g, 0};
+        assert_ok(p->ctx, bnorm_fit_evaluate(&f, &f.train, &from.value, g));
+        for (int k = 0; k <= P; k++) slope -= g[k] * g[k], d[k] = -g[k];
+        int found;
+        assert_ok(p->ctx, bnorm_search(&f, &from, d, slope, first, &to, &found));
+        double step = (found_p[0] - start[0]) / d[0];
+        assert_int_equal(found, 1);
+        assert_true(to.value <= from.value + 1e-4 * step * slope);
+        assert_true(bnorm_dot(P + 1, found_g, d) >= 0.9 * slope);
+    }
+    free_problem(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(search_meets_both_conditions),
         cmocka_unit_test(batch_sizes),
         cmocka_unit_test(batches_suit_the_rule),
         cmocka_unit_test(each_row_once_an_epoch),

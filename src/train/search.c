@@ -58,7 +58,7 @@ bnorm_status bnorm_search(fit *f, const point *from, const double *d, double slo
             *found = 1;
             return BNORM_OK;
         }
-        if (high - low <= DBL_EPSILON * high) break;
+        if (isfinite(high) && high - low <= DBL_EPSILON * high) break;
     }
     /* The bracket is empty or the trials are spent: its lower end is lower, without curvature.
      */

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "layer/layer.h"
+
 typedef struct witness {
     pthread_t thread;
     int forward_code, backward_code, other_thread;
@@ -76,16 +78,16 @@ static void own_loss_gradient(void *user, ptrdiff_t scores, const double *s, con
 
 static bnorm_net *witnessed_net(bnorm_ctx *ctx, witness *w, int own)
 {
-    bnorm_layer layer = {sizeof layer,    "witness",       w, NULL, NULL, NULL,
-                         witness_forward, witness_backward};
+    bnorm_layer own_layer = {sizeof own_layer, "witness",       w, NULL, NULL, NULL,
+                             witness_forward,  witness_backward};
     bnorm_activation a = {"own", own_value, own_gradient, 0, w};
     bnorm_net *net;
     assert_ok(ctx, bnorm_net_create(ctx, 3, &net));
-    assert_ok(ctx, bnorm_net_layer(ctx, net, &layer));
+    assert_ok(ctx, bnorm_net_layer(ctx, net, &own_layer));
     assert_ok(ctx, bnorm_net_dense(ctx, net, 8));
     assert_ok(ctx, bnorm_net_batchnorm(ctx, net, (bnorm_rule){1e-5, 0}));
     if (own) assert_ok(ctx, bnorm_net_activation(ctx, net, &a));
-    assert_ok(ctx, bnorm_net_layer(ctx, net, &layer));
+    assert_ok(ctx, bnorm_net_layer(ctx, net, &own_layer));
     assert_ok(ctx, bnorm_net_dense(ctx, net, 1));
     assert_ok(ctx, bnorm_net_start(ctx, net, 1));
     return net;
@@ -219,9 +221,33 @@ static void dropout_masks(void **state)
     bnorm_ctx_destroy(ctx);
 }
 
+/* Two layers of dropout in one pass have masks of their own: a quarter passes both halves. */
+static void dropout_layers_differ(void **state)
+{
+    (void)state;
+    enum { N = 10000 };
+    bnorm_ctx *ctx = make_ctx(1);
+    bnorm_net *net;
+    double *x = malloc(N * sizeof *x), passed = 0;
+    for (int i = 0; i < N; i++) x[i] = 1;
+    assert_ok(ctx, bnorm_net_create(ctx, 1, &net));
+    for (int k = 0; k < 2; k++) assert_ok(ctx, bnorm_net_dropout(ctx, net, 0.5));
+    assert_ok(ctx, bnorm_net_start(ctx, net, 1));
+    bnorm_pass pass = {.training = 1, .seed = 3, .ctx = ctx};
+    bnorm_mat_f64 scores;
+    assert_ok(ctx, bnorm_net_forward(ctx, net, &pass, bnorm_view_f64(x, N, 1, BNORM_ROW_MAJOR),
+                                     &scores));
+    for (int i = 0; i < N; i++) passed += scores.data[i] / 4;
+    assert_true(fabs(passed - N / 4.0) < 5 * sqrt(N * 3 / 16.0));
+    bnorm_net_destroy(net);
+    free(x);
+    bnorm_ctx_destroy(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(dropout_layers_differ),
         cmocka_unit_test(callers_functions_stay_on_the_callers_thread),
         cmocka_unit_test(callers_failures_are_named),
         cmocka_unit_test(reductions_are_refused),

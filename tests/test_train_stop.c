@@ -215,31 +215,42 @@ static void divergence_restores(void **state)
     free_problem(p);
 }
 
+static bnorm_status fit_weighted(problem *p)
+{
+    static const bnorm_mat_f64 none;
+    return bnorm_fit(p->ctx, p->net, p->mx, p->my, p->w, none, none, NULL, p->loss, &p->options,
+                     &p->report);
+}
+
 /* One exponential update a batch, from mean 0 and variance 1: with one batch an epoch the mean
- * of an input layer is (1 - 0.75^epochs) that of the data. */
+ * of an input layer is (1 - 0.75^epochs) that of the data; the weights are those of the fit. */
 static void running_statistics(void **state)
 {
     (void)state;
-    problem *p = make_problem(1, 120, 0);
-    assert_ok(p->ctx, bnorm_net_create(p->ctx, P, &p->net));
-    assert_ok(p->ctx, bnorm_net_batchnorm(p->ctx, p->net, (bnorm_rule){1e-5, 0}));
-    assert_ok(p->ctx, bnorm_net_dense(p->ctx, p->net, 1));
-    assert_ok(p->ctx, bnorm_net_start(p->ctx, p->net, 5));
-    p->options.optimizer = BNORM_OPTIMIZER_ADAM;
-    p->options.epochs = 4;
-    p->options.batch = 120;
-    p->options.running = 1;
-    p->options.update = 0.25;
-    assert_ok(p->ctx, fit_it(p));
-    double n, mean[P], m2[P], left = pow(0.75, 4);
-    assert_ok(p->ctx, bnorm_moments_f64(p->ctx, p->mx, NULL, &n, mean, m2));
-    bnorm_layer_info info;
-    assert_ok(p->ctx, bnorm_net_layer_info(p->ctx, p->net, 0, &info));
-    for (int j = 0; j < P; j++) {
-        assert_true(fabs(info.mean[j] - (1 - left) * mean[j]) < 1e-15);
-        assert_true(fabs(info.var[j] - (left + (1 - left) * m2[j] / 119)) < 1e-15 * 8);
+    for (int weighted = 0; weighted < 2; weighted++) {
+        problem *p = make_problem(1, 120, 0);
+        assert_ok(p->ctx, bnorm_net_create(p->ctx, P, &p->net));
+        assert_ok(p->ctx, bnorm_net_batchnorm(p->ctx, p->net, (bnorm_rule){1e-5, 0}));
+        assert_ok(p->ctx, bnorm_net_dense(p->ctx, p->net, 1));
+        assert_ok(p->ctx, bnorm_net_start(p->ctx, p->net, 5));
+        p->options.optimizer = BNORM_OPTIMIZER_ADAM;
+        p->options.epochs = 4;
+        p->options.batch = 120;
+        p->options.running = 1;
+        p->options.update = 0.25;
+        assert_ok(p->ctx, weighted ? fit_weighted(p) : fit_it(p));
+        double n, mean[P], m2[P], left = pow(0.75, 4);
+        assert_ok(p->ctx,
+                  bnorm_moments_f64(p->ctx, p->mx, weighted ? p->w : NULL, &n, mean, m2));
+        bnorm_layer_info info;
+        assert_ok(p->ctx, bnorm_net_layer_info(p->ctx, p->net, 0, &info));
+        assert_true(n == 120);
+        for (int j = 0; j < P; j++) {
+            assert_true(fabs(info.mean[j] - (1 - left) * mean[j]) < 1e-15);
+            assert_true(fabs(info.var[j] - (left + (1 - left) * m2[j] / 119)) < 1e-15 * 8);
+        }
+        free_problem(p);
     }
-    free_problem(p);
 }
 
 /* -------------------------------------------------------------------------------- errors */
@@ -283,13 +294,6 @@ static void option_errors(void **state)
     p->my.rows = 29;
     assert_fails(p->ctx, fit_it(p), BNORM_E_ARGUMENT, "29 x 1");
     free_problem(p);
-}
-
-static bnorm_status fit_weighted(problem *p)
-{
-    static const bnorm_mat_f64 none;
-    return bnorm_fit(p->ctx, p->net, p->mx, p->my, p->w, none, none, NULL, p->loss, &p->options,
-                     &p->report);
 }
 
 /* Too few degrees of freedom are refused before the first step. */

@@ -232,10 +232,14 @@ bnorm_status bnorm_moments_run(bnorm_ctx *ctx, bnorm_moments_job *job)
 }
 
 /* Without columns: n, and no walk over the rows that nobody looks at. */
-static bnorm_status total_alone(bnorm_ctx *ctx, const bnorm_cut *cut, const double *weights,
+static bnorm_status total_alone(bnorm_ctx *ctx, const bnorm_view *x, const double *weights,
                                 double *n)
 {
-    *n = weights ? bnorm_weight_total(cut, weights) : (double)cut->rows;
+    *n = (double)x->rows;
+    if (weights) {
+        bnorm_cut cut = bnorm_cut_of(x);
+        *n = bnorm_weight_total(&cut, weights);
+    }
     BNORM_TRY(bnorm_reduce(ctx, n, 1));
     return bnorm_check_total(ctx, *n);
 }
@@ -250,8 +254,8 @@ static bnorm_status moments(bnorm_ctx *ctx, const bnorm_view *x, const double *w
         BNORM_TRY(bnorm_check_pointer(ctx, mean, "mean"));
         BNORM_TRY(bnorm_check_pointer(ctx, m2, "m2"));
     }
+    if (x->cols == 0) return total_alone(ctx, x, weights, n);
     bnorm_cut cut = bnorm_cut_of(x);
-    if (x->cols == 0) return total_alone(ctx, &cut, weights, n);
     ptrdiff_t lines, more;
     bnorm_scratch scratch;
     bnorm_moments_job job;

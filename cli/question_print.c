@@ -82,7 +82,7 @@ static void true_part(const question_case *c, int block, ptrdiff_t k)
 static void print_entry(const question_case *c, const block_table *t, int vector, ptrdiff_t i,
                         ptrdiff_t j)
 {
-    char entry[32];
+    char entry[48];
     int of_matrix = t->block == Q_G1, diagonal = t->block != Q_GAMMA || i == j;
     if (vector)
         snprintf(entry, sizeof entry, "%td", j + 1);

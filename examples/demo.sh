@@ -6,7 +6,17 @@ out=$build/demo
 data=$(dirname "$0")
 mkdir -p "$out"
 
-say() { printf '\n$ bnorm %s\n' "$*" | sed "s|$data/||g"; }
+# The command as one would type it.
+say() {
+    printf '\n$ bnorm'
+    for word in "$@"; do
+        case $word in
+        *[!A-Za-z0-9_./,=-]*) printf " '%s'" "$word" ;;
+        *) printf ' %s' "${word#"$data"/}" ;;
+        esac
+    done
+    printf '\n'
+}
 run() {
     say "$@"
     "$build/bnorm" "$@"

@@ -58,3 +58,17 @@ bnorm_ctx *make_failing_ctx(failing_memory *memory, int threads)
     if (status != BNORM_OK) assert_null(ctx);
     return ctx;
 }
+
+long fail_each_allocation(bnorm_status (*body)(bnorm_ctx *ctx, void *argument), void *argument)
+{
+    for (long k = 1;; k++) {
+        failing_memory memory = {.fail_at = k};
+        bnorm_ctx *ctx = make_failing_ctx(&memory, 1);
+        if (!ctx) continue;
+        bnorm_status status = body(ctx, argument);
+        bnorm_ctx_destroy(ctx);
+        assert_int_equal(memory.live, 0);
+        assert_int_equal(status, memory.calls < k ? BNORM_OK : BNORM_E_MEMORY);
+        if (memory.calls < k) return k;
+    }
+}

@@ -30,4 +30,9 @@ typedef struct failing_memory {
 bnorm_ctx *make_failing_ctx(failing_memory *memory,
                             int threads); /* NULL when the context fails */
 
+/* Runs body with the first allocation failing, then the second, and so on until none does any
+ * more. Asserts that each run before ends with MEMORY, the last with success, and that nothing
+ * stays allocated. Returns the number of the first allocation that was never asked for. */
+long fail_each_allocation(bnorm_status (*body)(bnorm_ctx *ctx, void *argument), void *argument);
+
 #endif

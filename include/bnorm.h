@@ -220,6 +220,21 @@ BNORM_API bnorm_status bnorm_forward_f32(bnorm_ctx *ctx, bnorm_mat_f32 x, const 
                                          const float *gamma, const float *beta, bnorm_rule rule,
                                          bnorm_mat_f32 y, double *mean, double *rstd);
 
+/* The same y, mean and rstd (to the bit), and also n and m2 as bnorm_moments gives them: what
+ * bnorm_running_update takes, without a pass of its own. n: one, m2: cols, or NULL. Nothing is
+ * written to n and m2 when there are no columns.
+ * Errors: as bnorm_forward. */
+BNORM_API bnorm_status bnorm_forward_stats_f64(bnorm_ctx *ctx, bnorm_mat_f64 x,
+                                               const double *weights, const double *gamma,
+                                               const double *beta, bnorm_rule rule,
+                                               bnorm_mat_f64 y, double *n, double *mean,
+                                               double *m2, double *rstd);
+BNORM_API bnorm_status bnorm_forward_stats_f32(bnorm_ctx *ctx, bnorm_mat_f32 x,
+                                               const double *weights, const float *gamma,
+                                               const float *beta, bnorm_rule rule,
+                                               bnorm_mat_f32 y, double *n, double *mean,
+                                               double *m2, double *rstd);
+
 /* Inference: y = gamma (x - mean)/sqrt(var + eps) + beta with given statistics; each row alone.
  * x, y: rows x cols, in place allowed, zero rows are a no-op. gamma, beta: cols or NULL. mean,
  * var: cols, var >= 0.

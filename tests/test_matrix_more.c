@@ -49,6 +49,39 @@ static void moments(void **state)
         }
 }
 
+/* One pass gives what forward and moments give, to the bit. */
+static void forward_with_stats(void **state)
+{
+    (void)state;
+    static const ptrdiff_t sizes[][2] = {{2, 3}, {70, 40}, {5003, 7}, {40000, 2}};
+    for (int k = 0; k < 32; k++) {
+        ptrdiff_t rows = sizes[k >> 3][0], cols = sizes[k >> 3][1];
+        mat x = mat_make(k & 1, layouts[k >> 1 & 1], rows, cols, 2, 1);
+        mat_fill(&x, 3, 40, 3);
+        mat y = mat_copy(&x), z = mat_copy(&x);
+        double *weights = k >> 2 & 1 ? vec_weights(rows, 1) : NULL;
+        bnorm_rule rule = {.eps = 1e-5, .ddof = 1};
+        double n[2], mean[2][40], m2[2][40], rstd[2][40];
+        assert_ok(NULL,
+                  call_forward(NULL, &x, weights, NULL, NULL, rule, &y, mean[0], rstd[0]));
+        assert_ok(NULL, call_moments(NULL, &x, weights, &n[0], mean[0], m2[0]));
+        assert_ok(NULL,
+                  x.f32 ? bnorm_forward_stats_f32(NULL, mat_f32(&x), weights, NULL, NULL, rule,
+                                                  mat_f32(&z), &n[1], mean[1], m2[1], rstd[1])
+                        : bnorm_forward_stats_f64(NULL, mat_f64(&x), weights, NULL, NULL, rule,
+                                                  mat_f64(&z), &n[1], mean[1], m2[1], rstd[1]));
+        size_t bytes = (size_t)cols * sizeof **mean;
+        assert_true(mat_same(&y, &z) && n[0] == n[1]);
+        assert_memory_equal(mean[0], mean[1], bytes);
+        assert_memory_equal(m2[0], m2[1], bytes);
+        assert_memory_equal(rstd[0], rstd[1], bytes);
+        free(weights);
+        mat_free(&x);
+        mat_free(&y);
+        mat_free(&z);
+    }
+}
+
 /* No rows and no weight: the neutral element. */
 static void empty_moments(void **state)
 {
@@ -211,6 +244,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(moments),
+        cmocka_unit_test(forward_with_stats),
         cmocka_unit_test(empty_moments),
         cmocka_unit_test(merge_of_parts),
         cmocka_unit_test(infer_by_formula),

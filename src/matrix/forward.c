@@ -10,6 +10,7 @@ typedef struct forward_job {
     const void *gamma, *beta;
     bnorm_rule rule;
     double *mean, *rstd; /* the caller's */
+    double *n, *m2;      /* the caller's, or NULL */
     double *scale, *shift;
 } forward_job;
 
@@ -22,6 +23,7 @@ static void finish(forward_job *job, bnorm_range c)
     bnorm_widen(x, job->beta, 0, c, job->shift + c.begin);
     for (ptrdiff_t j = c.begin; j < c.end; j++) {
         job->mean[j] = job->moments.mean[j];
+        if (job->m2) job->m2[j] = job->moments.m2[j];
         job->rstd[j] = bnorm_rstd(job->moments.m2[j] / divisor, job->rule.eps);
         job->scale[j] *= job->rstd[j];
     }
@@ -86,6 +88,7 @@ static bnorm_status forward(bnorm_ctx *ctx, const bnorm_view *x, const double *w
                                    .a = {job.mean, job.scale, job.shift},
                                    .stream = x->data != y->data && bnorm_view_streams(y, 2)};
     bnorm_status status = run(ctx, &job);
+    if (job.n) *job.n = job.moments.total;
     bnorm_scratch_close(&scratch);
     return status;
 }
@@ -105,5 +108,29 @@ bnorm_status bnorm_forward_f32(bnorm_ctx *ctx, bnorm_mat_f32 x, const double *we
 {
     bnorm_view from = bnorm_view_of_f32(x), to = bnorm_view_of_f32(y);
     forward_job job = {.gamma = gamma, .beta = beta, .rule = rule, .mean = mean, .rstd = rstd};
+    return forward(ctx, &from, weights, job, &to);
+}
+
+bnorm_status bnorm_forward_stats_f64(bnorm_ctx *ctx, bnorm_mat_f64 x, const double *weights,
+                                     const double *gamma, const double *beta, bnorm_rule rule,
+                                     bnorm_mat_f64 y, double *n, double *mean, double *m2,
+                                     double *rstd)
+{
+    bnorm_view from = bnorm_view_of_f64(x), to = bnorm_view_of_f64(y);
+    forward_job job = {.gamma = gamma, .beta = beta, .rule = rule, .mean = mean, .rstd = rstd};
+    job.n = n;
+    job.m2 = m2;
+    return forward(ctx, &from, weights, job, &to);
+}
+
+bnorm_status bnorm_forward_stats_f32(bnorm_ctx *ctx, bnorm_mat_f32 x, const double *weights,
+                                     const float *gamma, const float *beta, bnorm_rule rule,
+                                     bnorm_mat_f32 y, double *n, double *mean, double *m2,
+                                     double *rstd)
+{
+    bnorm_view from = bnorm_view_of_f32(x), to = bnorm_view_of_f32(y);
+    forward_job job = {.gamma = gamma, .beta = beta, .rule = rule, .mean = mean, .rstd = rstd};
+    job.n = n;
+    job.m2 = m2;
     return forward(ctx, &from, weights, job, &to);
 }

@@ -1,10 +1,16 @@
-"""step.py MODULE: the training step of the question's network beside PyTorch's autograd step.
+"""step.py MODULE [--json FILE] [--networks 1,2,...] [--threads 1,2] [--seconds S]
 
-10 rows, 7 -> 4 -> 1, double precision, batch normalisation with divisor N and eps 1e-5, ReLU, mean of
-squares, gradient descent; both in this process on one thread, medians of interleaved runs. First the
-two gradients at the same parameters are compared, so that both do the same work.
+The training step (forward, loss, backward, update; double precision) of five networks: bnorm beside
+PyTorch's autograd step, and beside the matrix products of the same step alone, each one call of the BLAS.
+Batch normalisation has divisor N and eps 1e-5, the update is plain gradient descent. All sides run in this
+process, on the same BLAS, and are measured in turn: the figures are medians. First the gradients of both at
+the same parameters are compared, so that both do the same work. With two threads the BLAS of PyTorch and of
+the products alone has two as well; PyTorch gets the better of that and a BLAS of one thread.
 """
+import argparse
 import ctypes
+import json
+import os
 import statistics
 import sys
 import time
@@ -14,88 +20,206 @@ try:
 except ImportError:
     sys.exit("step.py: python3-torch is not installed: ./setup packages bench installs it")
 
-ROWS, INPUTS, HIDDEN = 10, 7, 4
-SIZES = [("x", ROWS * INPUTS), ("y", ROWS), ("G1", INPUTS * HIDDEN), ("gamma", HIDDEN), ("beta", HIDDEN),
-         ("G2", HIDDEN), ("bias", 1)]
+# rows, widths, activation, loss, bounds: times faster than PyTorch and time over the products alone, 1 thread
+NETWORKS = [
+    (10, [7, 4, 1], "relu", "squared", 50, None),
+    (2000, [50, 64, 1], "relu", "squared", 3, 1.25),
+    (60, [784, 100, 100, 100, 10], "logistic", "softmax", 2.7, 1.10),
+    (4096, [1024, 1024, 1024], "relu", "squared", 1, 1.04),
+    (200000, [50, 64, 64, 1], "relu", "squared", 3, 1.0),
+]
 RATE = 1e-3
-RUNS = 31
-
-
-def split(values, sizes):
-    parts, at = {}, 0
-    for name, size in sizes:
-        parts[name] = torch.tensor(values[at:at + size], dtype=torch.float64)
-        at += size
-    return parts
+DOUBLES = ctypes.POINTER(ctypes.c_double)
 
 
 def open_module(path):
     module = ctypes.CDLL(path)
-    for function in (module.bench_step_gradient, module.bench_step_time):
-        function.restype = ctypes.c_double
-    module.bench_step_time.argtypes = [ctypes.c_long, ctypes.c_double]
-    values = (ctypes.c_double * sum(size for _, size in SIZES))()
-    if module.bench_step_open(values):
-        sys.exit("step.py: the network could not be built")
-    return module, split(list(values), SIZES)
+    module.bench_step_open.restype = ctypes.c_void_p
+    module.bench_step_open.argtypes = [ctypes.c_long, ctypes.POINTER(ctypes.c_long), ctypes.c_int,
+                                       ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int]
+    for name, result, arguments in (("x", DOUBLES, []), ("y", DOUBLES, []), ("close", None, []),
+                                    ("parameters", DOUBLES, [ctypes.POINTER(ctypes.c_long)]),
+                                    ("gradient", ctypes.c_double, [ctypes.c_void_p]),
+                                    ("time", ctypes.c_double, [ctypes.c_long, ctypes.c_double]),
+                                    ("products", ctypes.c_double, [ctypes.c_long])):
+        function = getattr(module, "bench_step_" + name)
+        function.restype, function.argtypes = result, [ctypes.c_void_p] + arguments
+    return module
 
 
-def torch_network(data):
-    network = torch.nn.Sequential(torch.nn.Linear(INPUTS, HIDDEN, bias=False), torch.nn.BatchNorm1d(HIDDEN),
-                                  torch.nn.ReLU(), torch.nn.Linear(HIDDEN, 1)).double()
-    with torch.no_grad():
-        network[0].weight.copy_(data["G1"].reshape(INPUTS, HIDDEN).T)
-        network[1].weight.copy_(data["gamma"])
-        network[1].bias.copy_(data["beta"])
-        network[3].weight.copy_(data["G2"].reshape(1, HIDDEN))
-        network[3].bias.copy_(data["bias"])
-    return network
+def blas():
+    """The OpenBLAS that all sides have loaded, or None."""
+    with open("/proc/self/maps") as maps:
+        paths = {line.split()[-1] for line in maps if "libopenblas" in line}
+    if len(paths) > 1:
+        sys.exit("step.py: more than one BLAS is loaded: " + ", ".join(sorted(paths)))
+    if not paths:
+        return None
+    library = ctypes.CDLL(paths.pop())
+    library.openblas_get_corename.restype = ctypes.c_char_p
+    library.openblas_get_config.restype = ctypes.c_char_p
+    return library
 
 
-def torch_loss(network, data):
-    return ((network(data["x"].reshape(ROWS, INPUTS)) - data["y"].reshape(ROWS, 1)) ** 2).mean()
+def tensor(pointer, *shape):
+    count = 1
+    for size in shape:
+        count *= size
+    values = (ctypes.c_double * count).from_address(ctypes.addressof(pointer.contents))
+    return torch.frombuffer(values, dtype=torch.float64).reshape(shape).clone()
 
 
-def compare_gradients(module, network, data):
-    gradient = (ctypes.c_double * sum(size for _, size in SIZES[2:]))()
-    value = module.bench_step_gradient(gradient)
-    loss = torch_loss(network, data)
-    loss.backward()
-    theirs = torch.cat([network[0].weight.grad.T.reshape(-1), network[1].weight.grad, network[1].bias.grad,
-                        network[3].weight.grad.reshape(-1), network[3].bias.grad])
-    ours = torch.tensor(list(gradient), dtype=torch.float64)
+class Peer:
+    """The same network in PyTorch, at the parameters of ours."""
+
+    def __init__(self, module, step, spec):
+        self.rows, widths, activation, self.loss = spec[:4]
+        count = ctypes.c_long()
+        vector = module.bench_step_parameters(step, ctypes.byref(count))
+        self.count, at = count.value, 0
+        vector = tensor(vector, self.count)
+        layers, self.order = [], []
+        for k, (a, b) in enumerate(zip(widths, widths[1:])):
+            last = k == len(widths) - 2
+            dense = torch.nn.Linear(a, b, bias=last)
+            parts = [(dense.weight, a * b, lambda v, a=a, b=b: v.reshape(a, b).T)]
+            layers.append(dense)
+            if last:
+                parts.append((dense.bias, b, lambda v: v))
+            else:
+                norm = torch.nn.BatchNorm1d(b)
+                layers += [norm, torch.nn.ReLU() if activation == "relu" else torch.nn.Sigmoid()]
+                parts += [(norm.weight, b, lambda v: v), (norm.bias, b, lambda v: v)]
+            self.order += parts
+        self.net = torch.nn.Sequential(*layers).double()
+        with torch.no_grad():
+            for parameter, size, shaped in self.order:
+                parameter.copy_(shaped(vector[at:at + size]))
+                at += size
+        targets = 1 if self.loss == "softmax" else widths[-1]
+        self.x = tensor(module.bench_step_x(step), self.rows, widths[0])
+        self.y = tensor(module.bench_step_y(step), self.rows, targets)
+        if self.loss == "softmax":
+            self.y = self.y.reshape(-1).long()
+        self.optimizer = torch.optim.SGD(self.net.parameters(), lr=RATE)
+
+    def value(self):
+        scores = self.net(self.x)
+        if self.loss == "softmax":
+            return torch.nn.functional.cross_entropy(scores, self.y)
+        return torch.nn.functional.mse_loss(scores, self.y) * self.y.shape[1]
+
+    def gradient(self):
+        self.optimizer.zero_grad()
+        loss = self.value()
+        loss.backward()
+        flat = [p.grad.T.reshape(-1) if p.dim() == 2 else p.grad for p, _, _ in self.order]
+        return loss.item(), torch.cat(flat)
+
+    def time(self, steps):
+        start = time.perf_counter()
+        for _ in range(steps):
+            self.optimizer.zero_grad()
+            self.value().backward()
+            self.optimizer.step()
+        return (time.perf_counter() - start) / steps
+
+
+def compare(module, step, peer):
+    values = (ctypes.c_double * peer.count)()
+    value = module.bench_step_gradient(step, values)
+    loss, theirs = peer.gradient()
+    ours = torch.tensor(list(values), dtype=torch.float64)
     error = float((ours - theirs).abs().max() / theirs.abs().max())
-    if abs(value - loss.item()) > 1e-12 * abs(value) or not error < 1e-12:
-        sys.exit(f"step.py: the gradients differ: {error:.2g}")
-    return error
+    if abs(value - loss) > 1e-11 * abs(value) or not error < 1e-9:
+        sys.exit(f"step.py: the gradients differ by {error:.2g} of the largest entry")
 
 
-def torch_time(network, optimizer, data, steps):
-    start = time.perf_counter()
-    for _ in range(steps):
-        optimizer.zero_grad()
-        torch_loss(network, data).backward()
-        optimizer.step()
-    return (time.perf_counter() - start) / steps
+def quiet(threads):
+    """Idle threads of one pool spin for a while; wait until they sleep."""
+    if threads > 1:
+        time.sleep(0.1)
+
+
+def measure(module, library, spec, threads, seconds):
+    widths = (ctypes.c_long * len(spec[1]))(*spec[1])
+    step = module.bench_step_open(spec[0], widths, len(spec[1]), spec[2].encode(), spec[3].encode(), threads)
+    if not step:
+        sys.exit("step.py: the network could not be made")
+    torch.set_num_threads(threads)
+    peer = Peer(module, step, spec)
+
+    def blas_threads(count):
+        if library:
+            library.openblas_set_num_threads(count)
+
+    blas_threads(1)
+    compare(module, step, peer)
+    sides = {"bnorm": (threads, lambda n: module.bench_step_time(step, n, RATE)),
+             "products": (threads, lambda n: module.bench_step_products(step, n)),
+             "torch": (threads, peer.time)}
+    if threads > 1:
+        sides["torch, BLAS 1"] = (1, peer.time)
+    times, steps = {name: [] for name in sides}, {}
+    for name, (count, run) in sides.items():
+        blas_threads(count)
+        quiet(threads)
+        steps[name] = max(1, min(2000, int(0.02 / max(run(1), 1e-7))))
+    end = time.perf_counter() + seconds
+    while len(times["bnorm"]) < 3 or (time.perf_counter() < end and len(times["bnorm"]) < 31):
+        for name, (count, run) in sides.items():
+            blas_threads(count)
+            quiet(threads)
+            times[name].append(run(steps[name]))
+    module.bench_step_close(step)
+    figures = {name: statistics.median(values) for name, values in times.items()}
+    figures["torch"] = min(v for name, v in figures.items() if name.startswith("torch"))
+    return figures
+
+
+def name_of(spec):
+    return f"{spec[0]} rows, " + "-".join(map(str, spec[1]))
 
 
 def main():
-    torch.set_num_threads(1)
-    module, data = open_module(sys.argv[1])
-    network = torch_network(data)
-    error = compare_gradients(module, network, data)
-    optimizer = torch.optim.SGD(network.parameters(), lr=RATE)
-    torch_time(network, optimizer, data, 50)
-    module.bench_step_time(1000, RATE)
-    ours, theirs = [], []
-    for _ in range(RUNS):
-        ours.append(module.bench_step_time(2000, RATE))
-        theirs.append(torch_time(network, optimizer, data, 50))
-    mine, peer = statistics.median(ours), statistics.median(theirs)
-    print(f"training step, 10 rows, 7 -> 4 -> 1, double, 1 thread: bnorm {1e6 * mine:.2f} us, PyTorch "
-          f"{torch.__version__} {1e6 * peer:.1f} us: {peer / mine:.0f} times faster (goal: 20); "
-          f"gradients agree to {error:.1g}")
-    module.bench_step_close()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("module")
+    parser.add_argument("--json")
+    parser.add_argument("--networks", default="1,2,3,4,5")
+    parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--seconds", type=float, default=2)
+    given = parser.parse_args()
+    module, library = open_module(given.module), blas()
+    core = library.openblas_get_config().decode() if library else "another BLAS"
+    print(f"training step, double, PyTorch {torch.__version__}, {core.strip()}")
+    print(f"{'network':34} {'threads':>7} {'bnorm us':>10} {'products us':>11} {'torch us':>10} "
+          f"{'/products':>9} {'torch/':>7}   bounds: /products, torch/")
+    records, single = [], {}
+    threads = [t for t in map(int, given.threads.split(",")) if t <= len(os.sched_getaffinity(0))]
+    for number in map(int, given.networks.split(",")):
+        spec = NETWORKS[number - 1]
+        for count in threads:
+            f = measure(module, library, spec, count, given.seconds)
+            over, faster = f["bnorm"] / f["products"], f["torch"] / f["bnorm"]
+            note = ""
+            if count == 1:
+                single[number] = f["bnorm"]
+                bound = "-" if spec[5] is None else f"{spec[5]:.2f}"
+                met = faster >= spec[4] and (spec[5] is None or over <= spec[5])
+                note = f"{bound}, {spec[4]}: {'met' if met else 'not met'}"
+            elif number in single:
+                gain = single[number] / f["bnorm"]
+                note = f"{gain:.2f} times one thread" + (" (1.8)" if number > 3 else "")
+            print(f"{name_of(spec):34} {count:7} {1e6 * f['bnorm']:10.1f} {1e6 * f['products']:11.1f} "
+                  f"{1e6 * f['torch']:10.1f} {over:9.2f} {faster:7.2f}   {note}", flush=True)
+            records.append({"op": "step", "type": "f64", "layout": "row", "rows": spec[0],
+                            "cols": "-".join(map(str, spec[1])), "threads": count, "over_limit": round(over, 4),
+                            "peers": {"torch": round(faster, 4)}})
+    if given.json:
+        with open(given.json, "w") as out:
+            json.dump(records, out, indent=1)
+            out.write("\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

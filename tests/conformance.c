@@ -1,0 +1,293 @@
+/* conformance: conformance row|col FILE... runs the cases of tests/conformance and prints every
+ * result, one value a line; README.md there is the manual. Fails when a call fails or a result
+ * is not what the case expects. The bindings' programs print the same text. */
+#include "conformance_case.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bnorm.h"
+
+typedef struct run {
+    bnorm_ctx *ctx;
+    bnorm_layout layout;
+    const test_case *c;
+    int bad;
+} run;
+
+static void *grab(ptrdiff_t count)
+{
+    void *block = calloc((size_t)count + 1, sizeof(double));
+    if (!block) exit(1);
+    return block;
+}
+
+static void demand(run *r, bnorm_status status)
+{
+    if (!status) return;
+    fprintf(stderr, "conformance: %s: %s\n", r->c->name, bnorm_ctx_message(r->ctx));
+    exit(1);
+}
+
+static ptrdiff_t place(bnorm_mat_f64 m, ptrdiff_t i, ptrdiff_t j)
+{
+    return m.layout == BNORM_ROW_MAJOR ? i * m.ld + j : i + j * m.ld;
+}
+
+/* ------------------------------------------------------------------------------ arguments */
+
+static double number(const run *r, const char *key)
+{
+    const item *it = case_find(r->c, ITEM_VALUES, key);
+    return it ? it->values[0] : 0;
+}
+
+static const double *vector(const run *r, const char *key)
+{
+    const item *it = case_find(r->c, ITEM_VALUES, key);
+    return it ? it->values : NULL;
+}
+
+static const char *word(const run *r, const char *key)
+{
+    const item *it = case_find(r->c, ITEM_WORD, key);
+    return it ? it->word : "";
+}
+
+static bnorm_mat_f64 empty(const run *r, ptrdiff_t rows, ptrdiff_t cols)
+{
+    return bnorm_view_f64(grab(rows * cols), rows, cols, r->layout);
+}
+
+/* A copy of a matrix of the case in the layout of the run; the caller frees its data. */
+static bnorm_mat_f64 matrix(const run *r, const char *key)
+{
+    const item *it = case_find(r->c, ITEM_VALUES, key);
+    if (!it) return (bnorm_mat_f64){.data = NULL};
+    bnorm_mat_f64 m = empty(r, it->rows, it->cols);
+    for (ptrdiff_t i = 0; i < it->rows; i++)
+        for (ptrdiff_t j = 0; j < it->cols; j++)
+            m.data[place(m, i, j)] = it->values[i * it->cols + j];
+    return m;
+}
+
+static bnorm_rule rule(const run *r)
+{
+    return (bnorm_rule){.eps = number(r, "eps"), .ddof = number(r, "ddof")};
+}
+
+/* -------------------------------------------------------------------------------- results */
+
+static void compare(run *r, const char *key, bnorm_mat_f64 m)
+{
+    const item *it = case_find(r->c, ITEM_EXPECT, key);
+    int wrong = !it || it->rows != m.rows || it->cols != m.cols;
+    for (ptrdiff_t k = 0; !wrong && k < m.rows * m.cols; k++) {
+        double got = m.data[place(m, k / m.cols, k % m.cols)];
+        wrong = !(fabs(got - it->values[k]) <= it->bound);
+    }
+    if (wrong) fprintf(stderr, "conformance: %s: %s is not as expected\n", r->c->name, key);
+    r->bad |= wrong;
+}
+
+static void show_matrix(run *r, const char *key, bnorm_mat_f64 m)
+{
+    for (ptrdiff_t i = 0; i < m.rows; i++)
+        for (ptrdiff_t j = 0; j < m.cols; j++)
+            printf("%s %s %td %td %a\n", r->c->name, key, i + 1, j + 1, m.data[place(m, i, j)]);
+    compare(r, key, m);
+}
+
+static void show(run *r, const char *key, const double *values, ptrdiff_t count)
+{
+    show_matrix(r, key, bnorm_view_f64(values, 1, count, BNORM_ROW_MAJOR));
+}
+
+/* ----------------------------------------------------------------------------- operations */
+
+static void forward(run *r)
+{
+    bnorm_mat_f64 x = matrix(r, "x"), y = empty(r, x.rows, x.cols);
+    double *mean = grab(x.cols), *rstd = grab(x.cols);
+    demand(r, bnorm_forward_f64(r->ctx, x, vector(r, "weights"), vector(r, "gamma"),
+                                vector(r, "beta"), rule(r), y, mean, rstd));
+    show_matrix(r, "y", y);
+    show(r, "mean", mean, x.cols);
+    show(r, "rstd", rstd, x.cols);
+    free(x.data), free(y.data), free(mean), free(rstd);
+}
+
+/* dx, dgamma and dbeta, which it frees. */
+static void show_gradients(run *r, bnorm_mat_f64 dx, double *dgamma, double *dbeta,
+                           ptrdiff_t count)
+{
+    show_matrix(r, "dx", dx);
+    show(r, "dgamma", dgamma, count);
+    show(r, "dbeta", dbeta, count);
+    free(dx.data), free(dgamma), free(dbeta);
+}
+
+static void backward(run *r)
+{
+    bnorm_mat_f64 x = matrix(r, "x"), dy = matrix(r, "dy"), dx = empty(r, x.rows, x.cols);
+    double *mean = grab(x.cols), *rstd = grab(x.cols);
+    double *dgamma = grab(x.cols), *dbeta = grab(x.cols);
+    const double *weights = vector(r, "weights"), *gamma = vector(r, "gamma");
+    demand(r, bnorm_forward_f64(r->ctx, x, weights, gamma, NULL, rule(r), dx, mean, rstd));
+    demand(r, bnorm_backward_f64(r->ctx, x, dy, weights, gamma, mean, rstd, rule(r), dx, dgamma,
+                                 dbeta));
+    show_gradients(r, dx, dgamma, dbeta, x.cols);
+    free(x.data), free(dy.data), free(mean), free(rstd);
+}
+
+static void infer(run *r)
+{
+    bnorm_mat_f64 x = matrix(r, "x"), y = empty(r, x.rows, x.cols);
+    demand(r, bnorm_infer_f64(r->ctx, x, vector(r, "gamma"), vector(r, "beta"),
+                              vector(r, "mean"), vector(r, "var"), number(r, "eps"), y));
+    show_matrix(r, "y", y);
+    free(x.data), free(y.data);
+}
+
+static void fold(run *r)
+{
+    bnorm_mat_f64 g1 = matrix(r, "g1"), out = empty(r, g1.rows, g1.cols);
+    double *bias = grab(g1.cols);
+    demand(r,
+           bnorm_fold_f64(r->ctx, g1, vector(r, "bias"), vector(r, "gamma"), vector(r, "beta"),
+                          vector(r, "mean"), vector(r, "var"), number(r, "eps"), out, bias));
+    show_matrix(r, "g1", out);
+    show(r, "bias", bias, g1.cols);
+    free(g1.data), free(out.data), free(bias);
+}
+
+typedef struct sums {
+    ptrdiff_t cols;
+    double n, *mean, *m2;
+} sums;
+
+static sums sums_of(run *r, const char *key)
+{
+    bnorm_mat_f64 x = matrix(r, key);
+    sums s = {.cols = x.cols, .mean = grab(x.cols), .m2 = grab(x.cols)};
+    demand(r, bnorm_moments_f64(r->ctx, x, vector(r, "weights"), &s.n, s.mean, s.m2));
+    free(x.data);
+    return s;
+}
+
+static void sums_free(sums s)
+{
+    free(s.mean), free(s.m2);
+}
+
+static void sums_show(run *r, sums s)
+{
+    show(r, "n", &s.n, 1);
+    show(r, "mean", s.mean, s.cols);
+    show(r, "m2", s.m2, s.cols);
+    sums_free(s);
+}
+
+static void moments(run *r)
+{
+    sums_show(r, sums_of(r, "x"));
+}
+
+static void merge(run *r)
+{
+    sums a = sums_of(r, "x1"), b = sums_of(r, "x2");
+    demand(r, bnorm_moments_merge(r->ctx, a.cols, &a.n, a.mean, a.m2, b.n, b.mean, b.m2));
+    sums_show(r, a);
+    sums_free(b);
+}
+
+static void running(run *r)
+{
+    static const char *const kinds[] = {"exponential", "average", "merge"};
+    const item *start = case_find(r->c, ITEM_VALUES, "mean");
+    ptrdiff_t cols = start->cols;
+    bnorm_running s = {.update = number(r, "update"), .ddof = number(r, "ddof"), .cols = cols};
+    while (strcmp(kinds[s.kind], word(r, "kind")) != 0) s.kind++;
+    s.mean = grab(cols);
+    s.var = grab(cols);
+    s.m2 = s.kind == BNORM_RUNNING_MERGE ? grab(cols) : NULL;
+    memcpy(s.mean, start->values, (size_t)cols * sizeof(double));
+    memcpy(s.var, vector(r, "var"), (size_t)cols * sizeof(double));
+    for (char key[] = "x1"; case_find(r->c, ITEM_VALUES, key); key[1]++) {
+        sums batch = sums_of(r, key);
+        demand(r, bnorm_running_update(r->ctx, &s, batch.n, batch.mean, batch.m2));
+        sums_free(batch);
+    }
+    show(r, "mean", s.mean, cols);
+    show(r, "var", s.var, cols);
+    free(s.mean), free(s.var), free(s.m2);
+}
+
+static void layer_norm(run *r)
+{
+    bnorm_mat_f64 x = matrix(r, "x"), dy = matrix(r, "dy");
+    bnorm_mat_f64 y = empty(r, x.rows, x.cols), dx = empty(r, x.rows, x.cols);
+    double *mean = grab(x.rows), *rstd = grab(x.rows);
+    double *dgamma = grab(x.cols), *dbeta = grab(x.cols);
+    const double *gamma = vector(r, "gamma");
+    demand(r, bnorm_layernorm_forward_f64(r->ctx, x, gamma, vector(r, "beta"), number(r, "eps"),
+                                          y, mean, rstd));
+    demand(r,
+           bnorm_layernorm_backward_f64(r->ctx, x, dy, gamma, mean, rstd, dx, dgamma, dbeta));
+    show_matrix(r, "y", y);
+    show(r, "mean", mean, x.rows);
+    show(r, "rstd", rstd, x.rows);
+    show_gradients(r, dx, dgamma, dbeta, x.cols);
+    free(x.data), free(dy.data), free(y.data), free(mean), free(rstd);
+}
+
+/* -------------------------------------------------------------------------------- program */
+
+static const struct {
+    const char *name;
+    void (*run)(run *r);
+} operations[] = {{"forward", forward}, {"backward", backward},    {"infer", infer},
+
+                  {"fold", fold},       {"moments", moments},      {"merge", merge},
+                  {"running", running}, {"layer_norm", layer_norm}};
+
+static void run_case(run *r)
+{
+    for (size_t k = 0; k < sizeof operations / sizeof *operations; k++)
+        if (strcmp(operations[k].name, r->c->op) == 0) {
+            operations[k].run(r);
+            return;
+        }
+    fprintf(stderr, "conformance: %s: no operation '%s'\n", r->c->name, r->c->op);
+    r->bad = 1;
+}
+
+static int run_file(run *r, const char *path)
+{
+    test_case c;
+    FILE *file = fopen(path, "r");
+    if (!file) {
+        fprintf(stderr, "conformance: cannot read %s\n", path);
+        return 0;
+    }
+    int count = 0;
+    for (; case_read(file, &c); count++) {
+        r->c = &c;
+        run_case(r);
+        case_free(&c);
+    }
+    fclose(file);
+    return count;
+}
+
+int main(int argc, char **argv)
+{
+    run r = {.layout = BNORM_COL_MAJOR};
+    if (argc > 1 && strcmp(argv[1], "row") == 0) r.layout = BNORM_ROW_MAJOR;
+    if (argc < 3 || bnorm_ctx_create(NULL, &r.ctx) != BNORM_OK) return 2;
+    for (int k = 2; k < argc; k++)
+        if (run_file(&r, argv[k]) == 0) r.bad = 1;
+    bnorm_ctx_destroy(r.ctx);
+    return r.bad;
+}

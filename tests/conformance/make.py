@@ -1,0 +1,262 @@
+"""Makes the case files of this folder: python3 make.py (needs NumPy; extended precision, so x86-64).
+Results are computed in long double from the formulas of docs/maths.md; a bound is a small multiple
+of what rounding to double can do to the largest value that enters."""
+import os
+
+import numpy as np
+
+L = np.longdouble
+U = 2.0**-53
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def hexa(value):
+    """The value, rounded to double, as glibc's %a writes it."""
+    sign, text = ("-", float(value).hex()[1:]) if float(value).hex()[0] == "-" else ("", float(value).hex())
+    digits, power = text.split("p")
+    digits = digits.rstrip("0").rstrip(".") if "." in digits else digits
+    return f"{sign}{digits if digits != '0x' else '0x0'}p{power}"
+
+
+class File:
+    def __init__(self, name, about):
+        self.name, self.lines = name, [f"# {about} Made by make.py."]
+
+    def case(self, name, op, expect, **arguments):
+        self.lines += ["", f"case {self.name}_{name}", f"op {op}"]
+        for key, value in arguments.items():
+            if value is None:
+                continue
+            if isinstance(value, str):
+                self.lines.append(f"word {key} {value}")
+            elif np.ndim(value) == 0:
+                self.lines.append(f"number {key} {hexa(value)}")
+            elif np.ndim(value) == 1:
+                self.lines += [f"vector {key} {len(value)}", " ".join(map(hexa, value))]
+            else:
+                self.matrix(f"matrix {key} {value.shape[0]} {value.shape[1]}", value)
+        for key, (value, bound) in expect.items():
+            value = np.atleast_2d(value)
+            self.matrix(f"expect {key} {value.shape[0]} {value.shape[1]} {hexa(bound)}", value)
+        self.lines.append("end")
+
+    def matrix(self, head, value):
+        self.lines.append(head)
+        self.lines += [" ".join(map(hexa, row)) for row in value]
+
+    def write(self):
+        with open(os.path.join(HERE, self.name + ".txt"), "w", encoding="ascii") as f:
+            f.write("\n".join(self.lines) + "\n")
+
+
+rng = np.random.default_rng(1512)
+
+
+def draw(*shape, center=0.0, scale=1.0):
+    """Normal numbers with few digits, so that the files can be read."""
+    return center + np.round(rng.normal(scale=scale, size=shape) * 4096) / 4096
+
+
+def count(*shape):
+    return rng.integers(0, 4, shape).astype(float)
+
+
+def most(a):
+    return float(np.max(np.abs(a))) if np.size(a) else 0.0
+
+
+def moments(x, weights=None):
+    x = x.astype(L)
+    w = np.ones(len(x), L) if weights is None else weights.astype(L)
+    n = w.sum()
+    mean = (w[:, None] * x).sum(0) / n
+    return n, mean, (w[:, None] * (x - mean) ** 2).sum(0)
+
+
+def statistics(x, weights, eps, ddof):
+    n, mean, m2 = moments(x, weights)
+    v = m2 / (n - L(ddof)) + L(eps)
+    return n, mean, m2, np.where(v > 0, 1 / np.sqrt(np.where(v > 0, v, 1)), L(0))
+
+
+def ones(gamma, cols):
+    return np.ones(cols, L) if gamma is None else gamma.astype(L)
+
+
+def zeros(beta, cols):
+    return np.zeros(cols, L) if beta is None else beta.astype(L)
+
+
+def forward(x, weights=None, gamma=None, beta=None, eps=1e-5, ddof=0.0):
+    n, mean, _, rstd = statistics(x, weights, eps, ddof)
+    cols = x.shape[1]
+    zhat = (x.astype(L) - mean) * rstd
+    y = zhat * ones(gamma, cols) + zeros(beta, cols)
+    size = most(x) * most(rstd) * most(ones(gamma, cols)) + most(zeros(beta, cols))
+    rows = len(x) + 16
+    return {"y": (y, 16 * rows * U * max(size, 1)), "mean": (mean, 4 * rows * U * most(x)),
+            "rstd": (rstd, 16 * rows * U * most(rstd) * max(1, most(x) * most(rstd)))}
+
+
+def backward(x, dy, weights=None, gamma=None, eps=1e-5, ddof=0.0):
+    n, mean, _, rstd = statistics(x, weights, eps, ddof)
+    w, omega = dy.astype(L), np.ones(len(x), L) if weights is None else weights.astype(L)
+    zhat = (x.astype(L) - mean) * rstd
+    dbeta, dgamma = w.sum(0), (w * zhat).sum(0)
+    g = ones(gamma, x.shape[1])
+    om = omega[:, None]
+    dx = g * rstd * (w - om / n * dbeta - om * zhat * dgamma / (n - L(ddof)))
+    rows, size = len(x) + 16, most(x) * most(rstd) + 1
+    b = 16 * rows * U * rows * most(w) * size
+    return {"dx": (dx, b * most(g) * most(rstd) * max(1, most(omega)) * size), "dgamma": (dgamma, b * size), "dbeta": (dbeta, b)}
+
+
+def shapes():
+    """(name, arguments of forward but x) and x."""
+    yield "plain", draw(7, 3), {}
+    yield "affine", draw(12, 4, center=3, scale=2), {"gamma": draw(4), "beta": draw(4)}
+    yield "weights", draw(11, 3), {"gamma": draw(3), "beta": draw(3), "weights": count(11), "ddof": 1.0}
+    yield "scale", draw(9, 5, center=-2), {"eps": 0.0, "ddof": 1.0}
+    constant = draw(6, 3)
+    constant[:, 1] = 0.125
+    yield "constant", constant, {"eps": 0.0, "gamma": draw(3), "beta": draw(3)}
+    yield "far", draw(10, 2, center=2.0**20), {"gamma": draw(2), "beta": draw(2)}
+    yield "tall", draw(131, 2), {"gamma": draw(2), "weights": count(131)}
+    yield "wide", draw(5, 37), {"gamma": draw(37), "beta": draw(37)}
+
+
+def matrix_functions():
+    forwards, backwards = File("forward", "bnorm_forward."), File("backward", "bnorm_backward.")
+    for name, x, options in shapes():
+        rule = {"eps": options.get("eps", 1e-5), "ddof": options.get("ddof", 0.0)}
+        given = {key: options.get(key) for key in ("weights", "gamma", "beta")}
+        forwards.case(name, "forward", forward(x, **given, **rule), x=x, **given, **rule)
+        dy = draw(*x.shape)
+        del given["beta"]
+        backwards.case(name, "backward", backward(x, dy, **given, **rule), x=x, dy=dy, **given, **rule)
+    forwards.write()
+    backwards.write()
+
+
+def inference():
+    f, b, fold = File("infer", "bnorm_infer."), File("infer_backward", "bnorm_infer_backward."), File("fold", "bnorm_fold.")
+    for name, rows, cols, affine, eps in (("plain", 5, 3, False, 1e-5), ("affine", 17, 4, True, 1e-3), ("exact", 3, 33, True, 0.0)):
+        x, dy, mean, var = draw(rows, cols), draw(rows, cols), draw(cols), np.abs(draw(cols)) + 0.25
+        gamma, beta = (draw(cols), draw(cols)) if affine else (None, None)
+        if name == "exact":
+            var[2] = 0.0
+        v = var.astype(L) + L(eps)
+        rstd = np.where(v > 0, 1 / np.sqrt(np.where(v > 0, v, 1)), L(0))
+        g, h = ones(gamma, cols), zeros(beta, cols)
+        zhat = (x.astype(L) - mean) * rstd
+        size = (most(x) + most(mean) + 1) * most(rstd) * (most(g) + 1) + most(h)
+        f.case(name, "infer", {"y": (zhat * g + h, 32 * U * size)}, x=x, gamma=gamma, beta=beta, mean=mean, var=var, eps=eps)
+        w = dy.astype(L)
+        bound = 32 * U * (rows + 8) * most(dy) * size
+        b.case(name, "infer_backward", {"dx": (g * rstd * w, bound), "dgamma": ((w * zhat).sum(0), bound * rows), "dbeta": (w.sum(0), bound * rows)},
+               x=x, dy=dy, gamma=gamma, mean=mean, var=var, eps=eps)
+        g1, bias = draw(6, cols), draw(cols) if affine else None
+        shift = h + (zeros(bias, cols) - mean) * g * rstd
+        fold.case(name, "fold", {"g1": (g1 * g * rstd, 32 * U * size), "bias": (shift, 32 * U * (size + most(shift)))},
+                  g1=g1, bias=bias, gamma=gamma, beta=beta, mean=mean, var=var, eps=eps)
+    for file in (f, b, fold):
+        file.write()
+
+
+def statistics_files():
+    m, merge, running = File("moments", "bnorm_moments."), File("merge", "bnorm_moments_merge."), File("running", "bnorm_running_update.")
+
+    def expected(n, mean, m2, x, more=1.0):
+        rows = len(x) + 16
+        return {"n": (n, U * rows * float(n) * more), "mean": (mean, 4 * rows * U * most(x)), "m2": (m2, 32 * rows * U * max(most(m2), most(x) ** 2))}
+
+    for name, x, weights in (("plain", draw(8, 3), None), ("weights", draw(21, 2, center=5), np.abs(draw(21))), ("none", np.zeros((0, 3)), None)):
+        if len(x):
+            m.case(name, "moments", expected(*moments(x, weights), x), x=x, weights=weights)
+        else:
+            m.case(name, "moments", {"n": (np.zeros(1), 0.0), "mean": (np.zeros(3), 0.0), "m2": (np.zeros(3), 0.0)}, x=x)
+    for name, a, b in (("plain", draw(8, 3), draw(5, 3, center=2)), ("far", draw(4, 2, center=1024), draw(30, 2, center=-1024))):
+        both = np.vstack([a, b])
+        merge.case(name, "merge", expected(*moments(both), both), x1=a, x2=b)
+    batches = {f"x{k}": draw(n, 3, center=1) for k, n in ((1, 5), (2, 4), (3, 7))}
+    each = [(n, mean, m2 / (n - 1)) for n, mean, m2 in map(moments, batches.values())]
+    mean, var = np.zeros(3, L), np.ones(3, L)
+    for _, mu, v in each:
+        mean, var = mean + (mu - mean) * L(0.1), var + (v - var) * L(0.1)
+    pooled = moments(np.vstack(list(batches.values())))
+    results = {"exponential": (mean, var), "average": (sum(e[1] for e in each) / 3, sum(e[2] for e in each) / 3),
+               "merge": (pooled[1], pooled[2] / (pooled[0] - 1))}
+    for kind, (mu, v) in results.items():
+        start = 0.0 if kind != "exponential" else 1.0
+        running.case(kind, "running", {"mean": (mu, 1024 * U), "var": (v, 4096 * U)}, kind=kind, update=0.1 if kind == "exponential" else None,
+                     ddof=1.0, mean=np.zeros(3), var=np.full(3, start), **batches)
+    for file in (m, merge, running):
+        file.write()
+
+
+def by_rows(x, dy, gamma, beta, eps):
+    """Layer normalisation of rows, whose gamma and beta have the length of a row."""
+    x, w = x.astype(L), dy.astype(L)
+    mean = x.mean(1, keepdims=True)
+    rstd = 1 / np.sqrt(((x - mean) ** 2).mean(1, keepdims=True) + L(eps))
+    zhat, u = (x - mean) * rstd, w * gamma
+    dx = rstd * (u - u.mean(1, keepdims=True) - zhat * (u * zhat).mean(1, keepdims=True))
+    return zhat * gamma + beta, mean[:, 0], rstd[:, 0], dx, w * zhat, w
+
+
+def rows_files():
+    layer, group = File("layer_norm", "bnorm_layernorm_forward and _backward."), File("group_norm", "bnorm_groupnorm_forward and _backward.")
+    names = "y", "mean", "rstd", "dx", "dgamma", "dbeta"
+    bound = 2.0**-38
+    for name, rows, cols, affine in (("plain", 4, 7, False), ("affine", 19, 34, True)):
+        x, dy = draw(rows, cols), draw(rows, cols)
+        gamma, beta = (draw(cols), draw(cols)) if affine else (None, None)
+        y, mean, rstd, dx, dg, db = by_rows(x, dy, ones(gamma, cols), zeros(beta, cols), 1e-5)
+        layer.case(name, "layer_norm", {k: (v, bound) for k, v in zip(names, (y, mean, rstd, dx, dg.sum(0), db.sum(0)))},
+                   x=x, dy=dy, gamma=gamma, beta=beta, eps=1e-5)
+    for name, rows, channels, s, groups, affine in (("plain", 3, 4, 5, 2, False), ("affine", 2, 6, 3, 3, True), ("instance", 2, 3, 9, 3, True)):
+        x, dy = draw(rows, channels * s), draw(rows, channels * s)
+        gamma, beta = (draw(channels), draw(channels)) if affine else (None, None)
+        wide = [np.tile(np.repeat(v, s).reshape(groups, -1), (rows, 1)) for v in (ones(gamma, channels), zeros(beta, channels))]
+        part = by_rows(x.reshape(rows * groups, -1), dy.reshape(rows * groups, -1), *wide, 1e-5)
+        sums = [v.reshape(rows, channels, s).sum((0, 2)) for v in part[4:]]
+        flat = [part[0].reshape(rows, -1), part[1].reshape(rows, groups), part[2].reshape(rows, groups), part[3].reshape(rows, -1), *sums]
+        group.case(name, "group_norm", {k: (v, bound) for k, v in zip(names, flat)}, x=x, dy=dy, groups=float(groups), channels=float(channels),
+                   gamma=gamma, beta=beta, eps=1e-5)
+    layer.write()
+    group.write()
+
+
+def weight_space():
+    gram, dense = File("gram", "bnorm_gram."), File("dense", "bnorm_dense_forward and _backward.")
+    for name, rows, p1, p2, weighted, ddof in (("plain", 9, 3, 2, False, 0.0), ("weights", 30, 5, 3, True, 1.0), ("far", 40, 3, 4, False, 1.0)):
+        x = draw(rows, p1, center=1000.0 if name == "far" else 1.0)
+        weights = count(rows) if weighted else None
+        n, mean, _ = moments(x, weights)
+        om = np.ones((rows, 1), L) if weights is None else weights.astype(L)[:, None]
+        xc = x.astype(L) - mean
+        s = xc.T @ (om * xc) / (n - L(ddof))
+        wide = 2.0**-40 * (most(x) if name == "far" else 1)
+        gram.case(name, "gram", {"n": (np.array([n]), U * float(n)), "mean": (mean, wide), "s": (s, wide)}, x=x, weights=weights, ddof=ddof)
+        g1, gamma, beta, w = draw(p1, p2), draw(p2), draw(p2), draw(rows, p2)
+        z = x.astype(L) @ g1
+        full = {**forward(np.asarray(z, L), weights, gamma, beta, 1e-5, ddof), **backward(np.asarray(z, L), w, weights, gamma, 1e-5, ddof)}
+        full["b"] = full.pop("y")
+        dg1 = x.astype(L).T @ full.pop("dx")[0]
+        order = {k: (full[k][0], wide * 256) for k in ("b", "mean", "rstd")}
+        order.update({"dg1": (dg1, wide * 4096), "dgamma": (full["dgamma"][0], wide * 256), "dbeta": (full["dbeta"][0], wide * 256)})
+        dense.case(name, "dense", order, x=x, g1=g1, weights=weights, gamma=gamma, beta=beta, eps=1e-5, ddof=ddof, w=w)
+    gram.write()
+    dense.write()
+
+
+def main():
+    matrix_functions()
+    inference()
+    statistics_files()
+    rows_files()
+    weight_space()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,274 +1,160 @@
-/* bench_matrix: time of forward and backward divided by the limit, the time of a plain copy
- * (forward) or sum of two arrays (backward) over the same buffers with the same threads, taken
- * in turns in the same process, a millisecond or a call each. The limit is the faster of stores
- * through and past the caches.
+/* bench_matrix: time / limit of the matrix functions, and its geometric means over the shapes
+ * beside the bounds that the kernels aim at.
+ *
+ *   bench_matrix [op=forward,...] [type=f32,f64] [layout=row,col] [threads=1,2] [ROWS COLS]...
+ *
+ * in any order; without shapes, the seven standard ones. `limit` is the copy or sum in a parallel
+ * region of as many threads, `bare` the faster of it and of a loop without a region.
  */
-#define _POSIX_C_SOURCE 200809L
-#include "bnorm.h"
-
-#include <stdint.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define WIDE
-#endif
+#include "bnorm.h"
+#include "measure.h"
 
-enum { ALIGNMENT = 64, ROUNDS = 9 };
+enum { MOST_SHAPES = 64, MOST_THREADS = 2 };
 
-/* The buffers of one measurement, and what is measured. */
-typedef struct work {
-    void *x, *dy, *out;
-    double *mean, *rstd;
-    void *gamma, *beta, *dgamma, *dbeta;
-    ptrdiff_t rows, cols;
-    int f32, threads;
-    bnorm_layout layout;
-    bnorm_ctx *ctx;
-} work;
+/* What the command line picks; the sums of logarithms of time / limit. */
+typedef struct choice {
+    int op[MEASURE_OPS], type[2], layout[2], threads[MOST_THREADS];
+    ptrdiff_t shapes[MOST_SHAPES][2];
+    int count;
+    double logs[MEASURE_OPS][2][2][MOST_THREADS], bare[MEASURE_OPS][2][2][MOST_THREADS];
+} choice;
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+static const bnorm_layout layouts[2] = {BNORM_ROW_MAJOR, BNORM_COL_MAJOR};
+static const char *const layout_names[2] = {"row", "col"};
+static const char *const type_names[2] = {"f64", "f32"};
+static const char *const thread_names[MOST_THREADS] = {"1", "2"};
 
-/* ------------------------------------------------------------------------------- limits */
-
-WIDE static void copy_plain(const double *x, const double *w, double *y, ptrdiff_t n)
-{
-    (void)w;
-    for (ptrdiff_t i = 0; i < n; i++) y[i] = x[i];
-}
-
-WIDE static void add_plain(const double *x, const double *w, double *y, ptrdiff_t n)
-{
-    for (ptrdiff_t i = 0; i < n; i++) y[i] = x[i] + w[i];
-}
-
-#if defined(__x86_64__)
-__attribute__((target("avx2"))) static void copy_past(const double *x, const double *w,
-                                                      double *y, ptrdiff_t n)
-{
-    (void)w;
-    for (ptrdiff_t i = 0; i < n; i += 8) {
-        _mm256_stream_pd(y + i, _mm256_load_pd(x + i));
-        _mm256_stream_pd(y + i + 4, _mm256_load_pd(x + i + 4));
-    }
-    _mm_sfence();
-}
-
-__attribute__((target("avx2"))) static void add_past(const double *x, const double *w,
-                                                     double *y, ptrdiff_t n)
-{
-    for (ptrdiff_t i = 0; i < n; i += 8) {
-        _mm256_stream_pd(y + i, _mm256_add_pd(_mm256_load_pd(x + i), _mm256_load_pd(w + i)));
-        _mm256_stream_pd(y + i + 4,
-                         _mm256_add_pd(_mm256_load_pd(x + i + 4), _mm256_load_pd(w + i + 4)));
-    }
-    _mm_sfence();
-}
-
-static int has_past(void)
-{
-    return __builtin_cpu_supports("avx2");
-}
-#else
-#define copy_past copy_plain
-#define add_past  add_plain
-static int has_past(void)
-{
-    return 0;
-}
-#endif
-
-/* One share a thread, of whole cache lines. Buffers are multiples of 64 bytes. */
-static void stream(const work *w,
-                   void (*kernel)(const double *, const double *, double *, ptrdiff_t))
-{
-    ptrdiff_t lines = (w->rows * w->cols * (w->f32 ? 4 : 8) + 63) / 64;
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(w->threads) schedule(static, 1)
-#endif
-    for (int t = 0; t < w->threads; t++) {
-        ptrdiff_t begin = lines * t / w->threads * 8, end = lines * (t + 1) / w->threads * 8;
-        kernel((const double *)w->x + begin, (const double *)w->dy + begin,
-               (double *)w->out + begin, end - begin);
-    }
-}
-
-static void run_copy_plain(const work *w)
-{
-    stream(w, copy_plain);
-}
-static void run_copy_past(const work *w)
-{
-    stream(w, copy_past);
-}
-static void run_add_plain(const work *w)
-{
-    stream(w, add_plain);
-}
-static void run_add_past(const work *w)
-{
-    stream(w, add_past);
-}
-
-/* --------------------------------------------------------------------------- operations */
-
-static void must(const work *w, bnorm_status status)
+static void must(const measure *m, bnorm_status status)
 {
     if (status == BNORM_OK) return;
-    fprintf(stderr, "bench_matrix: %s\n", bnorm_ctx_message(w->ctx));
+    fprintf(stderr, "bench_matrix: %s\n",
+            m->ctx ? bnorm_ctx_message(m->ctx) : bnorm_status_text(status));
     exit(1);
 }
 
-static const bnorm_rule rule = {1e-5, 0};
-
-static void run_forward(const work *w)
+/* Few rounds where one call takes long. */
+static void measure_one(measure *m, choice *c, int op, int l, int t)
 {
-    if (w->f32)
-        must(w, bnorm_forward_f32(w->ctx, bnorm_view_f32(w->x, w->rows, w->cols, w->layout),
-                                  NULL, w->gamma, w->beta, rule,
-                                  bnorm_view_f32(w->out, w->rows, w->cols, w->layout), w->mean,
-                                  w->rstd));
-    else
-        must(w, bnorm_forward_f64(w->ctx, bnorm_view_f64(w->x, w->rows, w->cols, w->layout),
-                                  NULL, w->gamma, w->beta, rule,
-                                  bnorm_view_f64(w->out, w->rows, w->cols, w->layout), w->mean,
-                                  w->rstd));
-}
-
-static void run_backward(const work *w)
-{
-    if (w->f32)
-        must(w, bnorm_backward_f32(w->ctx, bnorm_view_f32(w->x, w->rows, w->cols, w->layout),
-                                   bnorm_view_f32(w->dy, w->rows, w->cols, w->layout), NULL,
-                                   w->gamma, w->mean, w->rstd, rule,
-                                   bnorm_view_f32(w->out, w->rows, w->cols, w->layout),
-                                   w->dgamma, w->dbeta));
-    else
-        must(w, bnorm_backward_f64(w->ctx, bnorm_view_f64(w->x, w->rows, w->cols, w->layout),
-                                   bnorm_view_f64(w->dy, w->rows, w->cols, w->layout), NULL,
-                                   w->gamma, w->mean, w->rstd, rule,
-                                   bnorm_view_f64(w->out, w->rows, w->cols, w->layout),
-                                   w->dgamma, w->dbeta));
-}
-
-/* ------------------------------------------------------------------------------- timing */
-
-/* Seconds a call, after one that is not counted: every side finds the caches as its own call
- * left them, not emptied by stores past them. */
-static double time_once(const work *w, void (*run)(const work *), long calls)
-{
-    run(w);
-    double start = now();
-    for (long k = 0; k < calls; k++) run(w);
-    return (now() - start) / (double)calls;
-}
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *v, int count)
-{
-    qsort(v, (size_t)count, sizeof *v, ascending);
-    return v[count / 2];
-}
-
-/* Time of `run` and of its limits, in turns. */
-static void measure(const work *w, const char *name, void (*run)(const work *),
-                    void (*plain)(const work *), void (*past)(const work *))
-{
-    double times[3][ROUNDS], limit;
-    void (*runs[3])(const work *) = {run, plain, past};
-    int kinds = has_past() ? 3 : 2;
-    long calls = 1 + (long)(1e-3 / (time_once(w, run, 2) + 1e-9));
-    for (int r = 0; r < ROUNDS; r++)
-        for (int k = 0; k < kinds; k++) times[k][r] = time_once(w, runs[k], calls);
-    double took = median(times[0], ROUNDS);
-    limit = median(times[1], ROUNDS);
-    if (kinds == 3 && median(times[2], ROUNDS) < limit) limit = median(times[2], ROUNDS);
-    printf("%-8s  f%d  %-3s  %8td x %-4td  %7d  %10.1f  %10.1f  %10.2f\n", name,
-           w->f32 ? 32 : 64, w->layout == BNORM_ROW_MAJOR ? "row" : "col", w->rows, w->cols,
-           w->threads, took * 1e6, limit * 1e6, took / limit);
+    must(m, bnorm_measure_set(m, op, layouts[l], t + 1));
+    int large = m->rows * m->cols > 1 << 22;
+    measure_result r = bnorm_measure_cell(m, large ? 5 : 9, 1e-3);
+    c->logs[op][m->f32][l][t] += log(r.took / r.limit);
+    c->bare[op][m->f32][l][t] += log(r.took / r.bare);
+    printf("%-18s  %s  %s  %8td x %-4td  %7d  %10.2f  %10.2f  %10.2f  %10.2f\n",
+           bnorm_measure_name(op), type_names[m->f32], layout_names[l], m->rows, m->cols, t + 1,
+           r.took * 1e6, r.limit * 1e6, r.took / r.limit, r.took / r.bare);
     fflush(stdout);
 }
 
-static void *buffer(ptrdiff_t bytes)
+static void measure_shape(choice *c, ptrdiff_t rows, ptrdiff_t cols, int f32)
 {
-    void *p = NULL;
-    if (posix_memalign(&p, ALIGNMENT, (size_t)(bytes + 64)) != 0) {
-        fprintf(stderr, "bench_matrix: no memory for %td bytes\n", bytes);
-        exit(1);
-    }
-    memset(p, 0, (size_t)(bytes + 64));
-    return p;
-}
-
-/* Numbers of any size serve: normal ones, repeated to fill the buffer. */
-static void fill(const work *w, void *to, uint64_t stream_number)
-{
-    enum { PERIOD = 4099 };
-    double numbers[PERIOD];
-    bnorm_random_normal(1, stream_number, 0, PERIOD, numbers);
-    for (ptrdiff_t i = 0; i < w->rows * w->cols; i++) {
-        if (w->f32)
-            ((float *)to)[i] = (float)numbers[i % PERIOD];
-        else
-            ((double *)to)[i] = numbers[i % PERIOD];
-    }
-}
-
-static void shape(ptrdiff_t rows, ptrdiff_t cols, int f32)
-{
-    ptrdiff_t bytes = rows * cols * (f32 ? 4 : 8);
-    work w = {.rows = rows, .cols = cols, .f32 = f32};
-    void **all[] = {&w.x,     &w.dy,   &w.out,    (void **)&w.mean, (void **)&w.rstd,
-                    &w.gamma, &w.beta, &w.dgamma, &w.dbeta};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        *all[i] = buffer(i < 3 ? bytes : cols * 8);
-    fill(&w, w.x, 1);
-    fill(&w, w.dy, 2);
-    for (ptrdiff_t c = 0; c < cols; c++)
-        if (f32)
-            ((float *)w.gamma)[c] = 1.5f;
-        else
-            ((double *)w.gamma)[c] = 1.5;
+    measure m;
+    must(&(measure){0}, bnorm_measure_open(&m, rows, cols, f32));
     for (int l = 0; l < 2; l++)
-        for (w.threads = 1; w.threads <= 2; w.threads++) {
-            bnorm_ctx_options options;
-            bnorm_ctx_defaults(&options);
-            options.threads = w.threads;
-            must(&w, bnorm_ctx_create(&options, &w.ctx));
-            w.layout = l ? BNORM_COL_MAJOR : BNORM_ROW_MAJOR;
-            measure(&w, "forward", run_forward, run_copy_plain, run_copy_past);
-            measure(&w, "backward", run_backward, run_add_plain, run_add_past);
-            bnorm_ctx_destroy(w.ctx);
-        }
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(*all[i]);
+        for (int t = 0; t < MOST_THREADS; t++)
+            for (int op = 0; op < MEASURE_OPS; op++)
+                if (c->layout[l] && c->threads[t] && c->op[op]) measure_one(&m, c, op, l, t);
+    bnorm_measure_close(&m);
 }
 
-/* Shapes as "rows cols" pairs on the command line; without any, the standard ones. */
+static void print_mean(const choice *c, int op, int f32, int l, int t)
+{
+    double mean = exp(c->logs[op][f32][l][t] / c->count);
+    double bare = exp(c->bare[op][f32][l][t] / c->count);
+    double bound = bnorm_measure_bound(op, layouts[l]);
+    printf("%-18s  %s  %s  %7d  %8.2f  %8.2f", bnorm_measure_name(op), type_names[f32],
+           layout_names[l], t + 1, mean, bare);
+    if (bound > 0) printf("  %8.2f  %s", bound, mean <= bound ? "met" : "not met");
+    putchar('\n');
+}
+
+static void print_means(const choice *c)
+{
+    printf("\ngeometric means of time/limit over %d shapes\n%-18s  %-3s  %-3s  %7s  %8s  %8s  "
+           "%8s\n",
+           c->count, "op", "", "", "threads", "mean", "bare", "bound");
+    for (int op = 0; op < MEASURE_OPS; op++)
+        for (int f32 = 0; f32 < 2; f32++)
+            for (int l = 0; l < 2; l++)
+                for (int t = 0; t < MOST_THREADS; t++)
+                    if (c->op[op] && c->type[f32] && c->layout[l] && c->threads[t])
+                        print_mean(c, op, f32, l, t);
+}
+
+static void usage(const char *word)
+{
+    fprintf(stderr,
+            "bench_matrix: '%s' is not understood; it is op=, type=, layout=, threads= with "
+            "values between commas, or ROWS COLS\n",
+            word);
+    exit(2);
+}
+
+/* Marks in `chosen` the names listed, between commas. */
+static void pick(const char *list, const char *const *names, int count, int *chosen)
+{
+    memset(chosen, 0, (size_t)count * sizeof *chosen);
+    while (*list) {
+        size_t length = strcspn(list, ",");
+        int found = 0;
+        for (int k = 0; k < count; k++)
+            if (strlen(names[k]) == length && !strncmp(names[k], list, length))
+                chosen[k] = found = 1;
+        if (!found) usage(list);
+        list += length + (list[length] == ',');
+    }
+}
+
+/* Takes one word; 1 when it was a choice, 0 when it is a number. */
+static int take_choice(choice *c, const char *word)
+{
+    const char *ops[MEASURE_OPS];
+    for (int op = 0; op < MEASURE_OPS; op++) ops[op] = bnorm_measure_name(op);
+    if (!strncmp(word, "op=", 3))
+        pick(word + 3, ops, MEASURE_OPS, c->op);
+    else if (!strncmp(word, "type=", 5))
+        pick(word + 5, type_names, 2, c->type);
+    else if (!strncmp(word, "layout=", 7))
+        pick(word + 7, layout_names, 2, c->layout);
+    else if (!strncmp(word, "threads=", 8))
+        pick(word + 8, thread_names, MOST_THREADS, c->threads);
+    else
+        return 0;
+    return 1;
+}
+
+static void take_shape(choice *c, const char *rows, const char *cols)
+{
+    ptrdiff_t *shape = c->shapes[c->count];
+    shape[0] = atol(rows);
+    shape[1] = cols ? atol(cols) : 0;
+    if (shape[0] < 1 || shape[1] < 1 || ++c->count == MOST_SHAPES) usage(rows);
+}
+
 int main(int argc, char **argv)
 {
-    static const ptrdiff_t standard[][2] = {
-        {60, 100}, {4096, 256}, {65536, 512}, {1048576, 32}};
-    printf("bnorm %s, instruction set %s\n", bnorm_version(), bnorm_isa());
-    printf("%-8s  %-3s  %-3s  %15s  %7s  %10s  %10s  %10s\n", "op", "", "", "shape", "threads",
-           "time us", "limit us", "time/limit");
-    for (int i = 1; i + 1 < argc; i += 2)
-        for (int f32 = 0; f32 < 2; f32++) shape(atol(argv[i]), atol(argv[i + 1]), f32);
-    for (size_t i = 0; argc < 3 && i < sizeof standard / sizeof *standard; i++)
-        for (int f32 = 0; f32 < 2; f32++) shape(standard[i][0], standard[i][1], f32);
+    static choice c = {.op = {1, 1, 1}, .type = {1, 1}, .layout = {1, 1}, .threads = {1, 1}};
+    for (int i = 1; i < argc; i++)
+        if (!take_choice(&c, argv[i])) {
+            take_shape(&c, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
+            i++;
+        }
+    if (!c.count) {
+        memcpy(c.shapes, bnorm_measure_shapes, sizeof bnorm_measure_shapes);
+        c.count = MEASURE_SHAPES;
+    }
+    printf(
+        "bnorm %s, instruction set %s\n%-18s  %-3s  %-3s  %15s  %7s  %10s  %10s  %10s  %10s\n",
+        bnorm_version(), bnorm_isa(), "op", "", "", "shape", "threads", "time us", "limit us",
+        "time/limit", "time/bare");
+    for (int s = 0; s < c.count; s++)
+        for (int f32 = 0; f32 < 2; f32++)
+            if (c.type[f32]) measure_shape(&c, c.shapes[s][0], c.shapes[s][1], f32);
+    print_means(&c);
     return 0;
 }

@@ -3,7 +3,6 @@
 #include "model_support.h"
 
 #include <fcntl.h>
-#include <jansson.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -463,48 +462,6 @@ static void memory_fails_cleanly(void **state)
     bnorm_table_destroy(t);
 }
 
-static failing_memory json_memory;
-
-static void *json_allocate(size_t bytes)
-{
-    if (++json_memory.calls == json_memory.fail_at) return NULL;
-    void *block = malloc(bytes);
-    if (block) json_memory.live++;
-    return block;
-}
-
-static void json_release(void *block)
-{
-    if (block) json_memory.live--;
-    free(block);
-}
-
-static void json_memory_fails_cleanly(void **state)
-{
-    (void)state;
-    bnorm_ctx *ctx = make_ctx(1);
-    bnorm_table *t = model_table(ctx);
-    json_malloc_t allocate;
-    json_free_t release;
-    json_get_alloc_funcs(&allocate, &release);
-    json_set_alloc_funcs(json_allocate, json_release);
-    long k = 1;
-    for (;; k++) {
-        json_memory = (failing_memory){.fail_at = k};
-        bnorm_status status = round_trip(ctx, t);
-        assert_int_equal(json_memory.live, 0);
-        if (json_memory.calls < k) {
-            assert_int_equal(status, BNORM_OK);
-            break;
-        }
-        assert_int_equal(status, BNORM_E_MEMORY);
-    }
-    json_set_alloc_funcs(allocate, release);
-    assert_true(k > 300);
-    bnorm_table_destroy(t);
-    bnorm_ctx_destroy(ctx);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -516,7 +473,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(files_that_cannot_be_written, setup, teardown),
         cmocka_unit_test_setup_teardown(old_file_or_new_one, setup, teardown),
         cmocka_unit_test_setup_teardown(memory_fails_cleanly, setup, teardown),
-        cmocka_unit_test_setup_teardown(json_memory_fails_cleanly, setup, teardown),
     };
     return cmocka_run_group_tests_name("model", tests, NULL, NULL);
 }

@@ -1,13 +1,10 @@
-/* model_file: files that are damaged or written with bad intent, and the reader of JSON. */
+/* model_file: files that are damaged or written with bad intent. */
 #include "model_support.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "io/json.h"
-#include "io/utf8.h"
 
 /* A good file in memory. */
 typedef struct good {
@@ -281,146 +278,13 @@ static void exploding_design(void **state)
     drop_good(&g);
 }
 
-/* --------------------------------------------------------------------------------- the reader
- */
-
-static bnorm_status read_json(const char *text, json_t **json)
-{
-    return bnorm_json_read(NULL, "a text", text, strlen(text), json);
-}
-
-static void legal_json(void **state)
-{
-    (void)state;
-    static const char *const texts[] = {
-        "{}",
-        "[]",
-        " [ 1 , 2 ] ",
-        "null",
-        "true",
-        "\"\"",
-        "0",
-        "-0",
-        "-12",
-        "1.5e3",
-        "1E-2",
-        "{\"a\":{\"b\":[null,false,\"c\"]}}",
-        "\"\\u00e9\\n\\\"\\/\\\\\"",
-        "\"\\ud83d\\ude00\"",
-        "9223372036854775807",
-        "-9223372036854775808",
-        "\"\xf0\x9f\x98\x80\"",
-        "\t\r\n1",
-    };
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        json_t *ours, *theirs = json_loads(texts[i], JSON_DECODE_ANY, NULL);
-        assert_int_equal(read_json(texts[i], &ours), BNORM_OK);
-        assert_non_null(theirs);
-        assert_true(json_equal(ours, theirs));
-        json_decref(ours);
-        json_decref(theirs);
-    }
-}
-
-static void illegal_json(void **state)
-{
-    (void)state;
-    static const char *const texts[] = {
-        "",
-        " ",
-        "{",
-        "[",
-        "\"",
-        "[1,]",
-        "{\"a\":1,}",
-        "{\"a\"}",
-        "{a:1}",
-        "[1 2]",
-        "01",
-        "1.",
-        ".5",
-        "+1",
-        "1e",
-        "1e+",
-        "--1",
-        "0x1",
-        "NaN",
-        "Infinity",
-        "nul",
-        "trueish",
-        "\"\\x\"",
-        "\"\\u12\"",
-        "\"\\u0000\"",
-        "\"\\ud800\"",
-        "\"\\udc00\"",
-        "\"\\ud800\\u0041\"",
-        "\"\x01\"",
-        "\"\xff\"",
-        "\"\xc0\x80\"",
-        "\"\xed\xa0\x80\"",
-        "\"\xf4\x90\x80\x80\"",
-        "\"\\",
-        "\"\\u",
-        "{\"a\":1,\"a\":2}",
-        "1 2",
-        "[1]]",
-        "1e999",
-        "9223372036854775808",
-        "/**/1",
-        "'a'",
-        "]",
-    };
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        json_t *json;
-        assert_int_equal(read_json(texts[i], &json), BNORM_E_FORMAT);
-        assert_null(json);
-    }
-    char deep[1001];
-    json_t *json;
-    memset(deep, '[', 1000);
-    deep[1000] = 0;
-    assert_int_equal(read_json(deep, &json), BNORM_E_FORMAT);
-    assert_true(bnorm_utf8_valid("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"));
-    assert_false(bnorm_utf8_valid("\xe2\x82"));
-}
-
-/* Random texts of JSON's characters: our reader takes what jansson takes, but for its limits.
- */
-static void agrees_with_jansson(void **state)
-{
-    (void)state;
-    static const char *const tokens[] = {
-        "{", "}",           "[",  "]",  ",",     ":",         "\"a\"", "\"b\"",
-        "1", "-",           "0",  ".",  "e",     "5",         "null",  "true",
-        " ", "\"\\u00e9\"", "\"", "\\", "[1,2]", "{\"c\":1}", "\"a\":"};
-    enum { TOKENS = sizeof tokens / sizeof *tokens };
-    int legal = 0;
-    for (uint64_t trial = 0; trial < 60000; trial++) {
-        double u[9];
-        char text[128] = "";
-        bnorm_random_uniform(31, trial, 0, 9, u);
-        for (int i = 0; i < 1 + (int)(8 * u[8]); i++)
-            strcat(text, tokens[(int)(TOKENS * u[i])]);
-        json_t *ours,
-            *theirs = json_loads(text, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
-        bnorm_status status = read_json(text, &ours);
-        assert_int_equal(status, theirs ? BNORM_OK : BNORM_E_FORMAT);
-        if (theirs) assert_true(json_equal(ours, theirs));
-        legal += theirs != NULL;
-        json_decref(ours);
-        json_decref(theirs);
-    }
-    assert_true(legal > 1000);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cut_at_every_length), cmocka_unit_test(every_byte_changed),
         cmocka_unit_test(random_damage),       cmocka_unit_test(lying_headers),
         cmocka_unit_test(illegal_numbers),     cmocka_unit_test(illegal_lengths),
-        cmocka_unit_test(exploding_design),    cmocka_unit_test(legal_json),
-        cmocka_unit_test(illegal_json),        cmocka_unit_test(agrees_with_jansson),
+        cmocka_unit_test(exploding_design),
     };
     return cmocka_run_group_tests_name("model_file", tests, NULL, NULL);
 }

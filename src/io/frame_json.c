@@ -10,58 +10,44 @@
 
 /* --------------------------------------------------------------------------------- write */
 
-static json_t *levels_to_json(const bnorm_names *levels)
+static void put_variable(bnorm_json_writer *w, const bnorm_frame *f, ptrdiff_t v)
 {
-    json_t *a = json_array();
-    int bad = 0;
-    for (ptrdiff_t k = 0; k < levels->count; k++)
-        bad |= json_array_append_new(a, json_string(bnorm_names_text(levels, k)));
-    if (!bad) return a;
-    json_decref(a);
-    return NULL;
+    const bnorm_learned *l = f->learned + v;
+    bnorm_json_open(w, NULL, '{');
+    bnorm_json_put_text(w, "text", bnorm_names_text(&f->f.texts, v));
+    if (l->factor) {
+        bnorm_json_open(w, "levels", '[');
+        for (ptrdiff_t k = 0; k < l->levels.count; k++)
+            bnorm_json_put_text(w, NULL, bnorm_names_text(&l->levels, k));
+        bnorm_json_close(w, ']');
+    }
+    bnorm_json_close(w, '}');
 }
 
-static json_t *variable_to_json(const bnorm_frame *f, ptrdiff_t v)
+static void put_term(bnorm_json_writer *w, const bnorm_term *t)
 {
-    json_t *o = json_object();
-    int bad = json_object_set_new(o, "text", json_string(bnorm_names_text(&f->f.texts, v)));
-    if (f->learned[v].factor)
-        bad |= json_object_set_new(o, "levels", levels_to_json(&f->learned[v].levels));
-    if (!bad) return o;
-    json_decref(o);
-    return NULL;
+    bnorm_json_open(w, NULL, '[');
+    for (int i = 0; i < t->order; i++) bnorm_json_put_integer(w, NULL, t->variable[i]);
+    bnorm_json_close(w, ']');
 }
 
-static json_t *term_to_json(const bnorm_term *t)
+void bnorm_frame_to_json(const bnorm_frame *f, const char *key, bnorm_json_writer *w)
 {
-    json_t *a = json_array();
-    int bad = 0;
-    for (int i = 0; i < t->order; i++)
-        bad |= json_array_append_new(a, json_integer(t->variable[i]));
-    if (!bad) return a;
-    json_decref(a);
-    return NULL;
-}
-
-json_t *bnorm_frame_to_json(const bnorm_frame *f)
-{
-    json_t *o = json_object(), *variables = json_array(), *terms = json_array();
-    json_t *dropped = json_array();
-    int bad = json_object_set_new(o, "formula", json_string(f->formula));
-    for (ptrdiff_t v = 0; v < f->f.texts.count; v++)
-        bad |= json_array_append_new(variables, variable_to_json(f, v));
-    for (ptrdiff_t k = 0; k < f->f.terms.count; k++)
-        bad |= json_array_append_new(terms, term_to_json(f->f.terms.items + k));
+    bnorm_json_open(w, key, '{');
+    bnorm_json_put_text(w, "formula", f->formula);
+    bnorm_json_open(w, "variables", '[');
+    for (ptrdiff_t v = 0; v < f->f.texts.count; v++) put_variable(w, f, v);
+    bnorm_json_close(w, ']');
+    bnorm_json_open(w, "terms", '[');
+    for (ptrdiff_t k = 0; k < f->f.terms.count; k++) put_term(w, f->f.terms.items + k);
+    bnorm_json_close(w, ']');
+    bnorm_json_open(w, "dropped", '[');
     for (ptrdiff_t k = 0; k < f->dropped_count; k++)
-        bad |= json_array_append_new(dropped, json_integer(f->dropped[k].number));
-    bad |= json_object_set_new(o, "variables", variables);
-    bad |= json_object_set_new(o, "terms", terms);
-    bad |= json_object_set_new(o, "dropped", dropped);
-    bad |= json_object_set_new(o, "inputs_scaled", json_boolean(f->center != NULL));
-    bad |= json_object_set_new(o, "target_scaled", json_boolean(f->target_scaled));
-    if (!bad) return o;
-    json_decref(o);
-    return NULL;
+        bnorm_json_put_integer(w, NULL, f->dropped[k].number);
+    bnorm_json_close(w, ']');
+    bnorm_json_put_flag(w, "inputs_scaled", f->center != NULL);
+    bnorm_json_put_flag(w, "target_scaled", f->target_scaled);
+    bnorm_json_close(w, '}');
 }
 
 /* ---------------------------------------------------------------------------------- read */
@@ -71,28 +57,29 @@ static bnorm_status wrong(bnorm_ctx *ctx, const char *what)
     return bnorm_fail(ctx, BNORM_E_FORMAT, "the frame: %s", what);
 }
 
-static bnorm_status read_levels(bnorm_ctx *ctx, const json_t *json, bnorm_learned *learned)
+static bnorm_status read_levels(bnorm_ctx *ctx, const bnorm_json *json, bnorm_learned *learned)
 {
-    size_t count = json_array_size(json);
+    ptrdiff_t count = bnorm_json_elements(json);
     learned->factor = 1;
     if (!count || count > INT32_MAX) return wrong(ctx, "a variable has illegal levels");
-    for (size_t k = 0; k < count; k++) {
-        const char *text = json_string_value(json_array_get(json, k));
+    const bnorm_json *level = bnorm_json_first(json);
+    for (ptrdiff_t k = 0; level; k++, level = bnorm_json_next(level)) {
+        const char *text = bnorm_json_characters(level);
         ptrdiff_t number;
         if (!text) return wrong(ctx, "a level is not a string");
         bnorm_status status =
             bnorm_names_add(ctx, &learned->levels, text, strlen(text), &number);
         if (status != BNORM_OK) return status;
-        if (number != (ptrdiff_t)k) return wrong(ctx, "a level comes twice");
+        if (number != k) return wrong(ctx, "a level comes twice");
     }
     return bnorm_levels_index(ctx, learned);
 }
 
-static bnorm_status read_variable(bnorm_ctx *ctx, const json_t *json, bnorm_frame *f,
+static bnorm_status read_variable(bnorm_ctx *ctx, const bnorm_json *json, bnorm_frame *f,
                                   ptrdiff_t v)
 {
     const char *text;
-    const json_t *levels = json_object_get(json, "levels");
+    const bnorm_json *levels = bnorm_json_get(json, "levels");
     bnorm_status status = bnorm_json_text(ctx, json, "a variable of the frame", "text", &text);
     if (status == BNORM_OK) status = bnorm_formula_variable(ctx, &f->f, text);
     if (status == BNORM_E_FORMULA) return wrong(ctx, bnorm_ctx_message(ctx));
@@ -103,14 +90,15 @@ static bnorm_status read_variable(bnorm_ctx *ctx, const json_t *json, bnorm_fram
     return levels ? read_levels(ctx, levels, f->learned + v) : BNORM_OK;
 }
 
-static bnorm_status read_variables(bnorm_ctx *ctx, const json_t *json, bnorm_frame *f)
+static bnorm_status read_variables(bnorm_ctx *ctx, const bnorm_json *json, bnorm_frame *f)
 {
-    ptrdiff_t count = (ptrdiff_t)json_array_size(json);
+    ptrdiff_t count = bnorm_json_elements(json);
     if (count < 2 || count > INT32_MAX) return wrong(ctx, "too few variables");
     f->learned = bnorm_alloc_zero(ctx, count, sizeof *f->learned);
     if (!f->learned) return bnorm_fail_memory(ctx, "a frame");
-    for (ptrdiff_t v = 0; v < count; v++) {
-        bnorm_status status = read_variable(ctx, json_array_get(json, (size_t)v), f, v);
+    const bnorm_json *variable = bnorm_json_first(json);
+    for (ptrdiff_t v = 0; variable; v++, variable = bnorm_json_next(variable)) {
+        bnorm_status status = read_variable(ctx, variable, f, v);
         if (status != BNORM_OK) return status;
     }
     if (f->learned[0].factor && f->learned[0].levels.count < 2)
@@ -119,16 +107,16 @@ static bnorm_status read_variables(bnorm_ctx *ctx, const json_t *json, bnorm_fra
 }
 
 /* Ascending numbers of variables, none of them the target; each is marked as used. */
-static int read_term(const json_t *json, ptrdiff_t variables, bnorm_term *t,
+static int read_term(const bnorm_json *json, ptrdiff_t variables, bnorm_term *t,
                      unsigned char *used)
 {
-    size_t order = json_array_size(json);
-    json_int_t last = 0;
+    ptrdiff_t order = bnorm_json_elements(json);
+    int64_t last = 0;
     *t = (bnorm_term){.order = (int)order};
     if (order < 1 || order > BNORM_TERM_ORDER) return 0;
-    for (size_t i = 0; i < order; i++) {
-        const json_t *value = json_array_get(json, i);
-        json_int_t v = json_is_integer(value) ? json_integer_value(value) : -1;
+    const bnorm_json *value = bnorm_json_first(json);
+    for (int i = 0; value; i++, value = bnorm_json_next(value)) {
+        int64_t v = bnorm_json_to_index(value);
         if (v <= last || v >= variables) return 0;
         t->variable[i] = (int32_t)v;
         used[v] = 1;
@@ -137,14 +125,14 @@ static int read_term(const json_t *json, ptrdiff_t variables, bnorm_term *t,
     return 1;
 }
 
-static bnorm_status read_terms_with(bnorm_ctx *ctx, const json_t *json, bnorm_frame *f,
+static bnorm_status read_terms_with(bnorm_ctx *ctx, const bnorm_json *json, bnorm_frame *f,
                                     unsigned char *used)
 {
     ptrdiff_t variables = f->f.texts.count;
-    for (size_t k = 0; k < json_array_size(json); k++) {
+    const bnorm_json *term = bnorm_json_first(json);
+    for (; term; term = bnorm_json_next(term)) {
         bnorm_term t;
-        if (!read_term(json_array_get(json, k), variables, &t, used))
-            return wrong(ctx, "a term is illegal");
+        if (!read_term(term, variables, &t, used)) return wrong(ctx, "a term is illegal");
         bnorm_status status = bnorm_terms_add(ctx, &f->f.terms, &t);
         if (status != BNORM_OK) return status;
     }
@@ -158,11 +146,11 @@ static bnorm_status read_terms_with(bnorm_ctx *ctx, const json_t *json, bnorm_fr
 }
 
 /* Each term makes a column at least, which bounds their number by the inputs. */
-static bnorm_status read_terms(bnorm_ctx *ctx, const json_t *json, ptrdiff_t most,
+static bnorm_status read_terms(bnorm_ctx *ctx, const bnorm_json *json, ptrdiff_t most,
                                bnorm_frame *f)
 {
-    size_t count = json_array_size(json);
-    if (!count || count > (size_t)most || count > BNORM_TERM_COUNT)
+    ptrdiff_t count = bnorm_json_elements(json);
+    if (!count || count > most || count > BNORM_TERM_COUNT)
         return wrong(ctx, "the number of terms is illegal");
     unsigned char *used = bnorm_alloc_zero(ctx, f->f.texts.count, 1);
     bnorm_status status =
@@ -172,13 +160,13 @@ static bnorm_status read_terms(bnorm_ctx *ctx, const json_t *json, ptrdiff_t mos
 }
 
 /* Marks the dropped columns of the design. */
-static bnorm_status drop(bnorm_ctx *ctx, const json_t *json, bnorm_frame *f)
+static bnorm_status drop(bnorm_ctx *ctx, const bnorm_json *json, bnorm_frame *f)
 {
     unsigned char *marks = bnorm_alloc_zero(ctx, f->input_count, 1);
     bnorm_status status = marks ? BNORM_OK : bnorm_fail_memory(ctx, "a frame");
-    for (size_t k = 0; k < json_array_size(json) && status == BNORM_OK; k++) {
-        const json_t *value = json_array_get(json, k);
-        json_int_t n = json_is_integer(value) ? json_integer_value(value) : -1;
+    const bnorm_json *value = bnorm_json_first(json);
+    for (; value && status == BNORM_OK; value = bnorm_json_next(value)) {
+        int64_t n = bnorm_json_to_index(value);
         if (n < 0 || n >= f->input_count || marks[n])
             status = wrong(ctx, "a dropped column is illegal");
         else
@@ -189,17 +177,17 @@ static bnorm_status drop(bnorm_ctx *ctx, const json_t *json, bnorm_frame *f)
     return status;
 }
 
-static bnorm_status read_design(bnorm_ctx *ctx, const json_t *json, ptrdiff_t inputs,
+static bnorm_status read_design(bnorm_ctx *ctx, const bnorm_json *json, ptrdiff_t inputs,
                                 bnorm_frame *f)
 {
-    json_t *variables, *terms, *dropped;
+    const bnorm_json *variables, *terms, *dropped;
     bnorm_status status = bnorm_json_array(ctx, json, "the frame", "variables", &variables);
     if (status == BNORM_OK) status = bnorm_json_array(ctx, json, "the frame", "terms", &terms);
     if (status == BNORM_OK)
         status = bnorm_json_array(ctx, json, "the frame", "dropped", &dropped);
     if (status == BNORM_OK) status = read_variables(ctx, variables, f);
     if (status != BNORM_OK) return status;
-    ptrdiff_t columns = inputs + (ptrdiff_t)json_array_size(dropped);
+    ptrdiff_t columns = inputs + bnorm_json_elements(dropped);
     status = read_terms(ctx, terms, columns, f);
     if (status == BNORM_OK) status = bnorm_design_plan(ctx, f, columns);
     if (status == BNORM_E_DATA) return wrong(ctx, bnorm_ctx_message(ctx));
@@ -211,7 +199,7 @@ static bnorm_status read_design(bnorm_ctx *ctx, const json_t *json, ptrdiff_t in
     return status;
 }
 
-static bnorm_status read_scaling(bnorm_ctx *ctx, const json_t *json, bnorm_frame *f)
+static bnorm_status read_scaling(bnorm_ctx *ctx, const bnorm_json *json, bnorm_frame *f)
 {
     int inputs;
     bnorm_status status = bnorm_json_flag(ctx, json, "the frame", "inputs_scaled", &inputs);
@@ -225,7 +213,7 @@ static bnorm_status read_scaling(bnorm_ctx *ctx, const json_t *json, bnorm_frame
     return f->center && f->scale ? BNORM_OK : bnorm_fail_memory(ctx, "a frame");
 }
 
-static bnorm_status read_frame(bnorm_ctx *ctx, const json_t *json, ptrdiff_t inputs,
+static bnorm_status read_frame(bnorm_ctx *ctx, const bnorm_json *json, ptrdiff_t inputs,
                                bnorm_frame *f)
 {
     const char *formula;
@@ -238,7 +226,7 @@ static bnorm_status read_frame(bnorm_ctx *ctx, const json_t *json, ptrdiff_t inp
     return status == BNORM_OK ? read_scaling(ctx, json, f) : status;
 }
 
-bnorm_status bnorm_frame_from_json(bnorm_ctx *ctx, const json_t *json, ptrdiff_t inputs,
+bnorm_status bnorm_frame_from_json(bnorm_ctx *ctx, const bnorm_json *json, ptrdiff_t inputs,
                                    bnorm_frame **frame)
 {
     *frame = NULL;

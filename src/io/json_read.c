@@ -1,6 +1,7 @@
-/* json_read: recursive descent over JSON (RFC 8259) into jansson's values. jansson's own reader
- * writes out of bounds when memory fails (2.14), so it is not used for files that anyone may
- * have written. Invariant: start <= at <= end, and nothing outside is read. */
+/* json_read: recursive descent over JSON (RFC 8259). One block, large enough by a count of the
+ * commas and brackets, takes the values, and behind them their texts: without its escapes and
+ * quotes a text is never longer than with them. Invariant: start <= at <= end, and nothing
+ * outside is read. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -18,11 +19,14 @@ typedef struct reader {
     bnorm_ctx *ctx;
     const char *what;
     const char *start, *at, *end; /* *end is 0 */
-    char *text; /* a string without its escapes: never longer than with them */
+    bnorm_json *values;
+    ptrdiff_t count; /* values so far */
+    char *text;      /* where the next text goes */
     int depth;
 } reader;
 
-static bnorm_status read_value(reader *r, json_t **value);
+/* Reads what comes next into a value of its own. */
+static bnorm_status read_value(reader *r);
 
 static bnorm_status fail(const reader *r, const char *reason)
 {
@@ -30,10 +34,9 @@ static bnorm_status fail(const reader *r, const char *reason)
                       reason, r->at - r->start + 1);
 }
 
-static bnorm_status take(const reader *r, json_t *made, json_t **value)
+static bnorm_json *last(const reader *r)
 {
-    *value = made;
-    return made ? BNORM_OK : bnorm_fail_memory(r->ctx, r->what);
+    return r->values + r->count - 1;
 }
 
 static void skip_blanks(reader *r)
@@ -106,10 +109,11 @@ static char *read_escape(reader *r, char *out)
     return out;
 }
 
-/* A string, its first '"' being read already, into r->text. */
-static bnorm_status read_text(reader *r)
+/* A string, its first '"' being read already. */
+static bnorm_status read_text(reader *r, const char **text)
 {
     char *out = r->text;
+    *text = out;
     while (r->at < r->end && *r->at != '"') {
         if ((unsigned char)*r->at < 0x20) return fail(r, "a control character in a string");
         if (*r->at != '\\') {
@@ -122,14 +126,9 @@ static bnorm_status read_text(reader *r)
     }
     if (r->at == r->end) return fail(r, "a string without end");
     r->at++;
-    *out = '\0';
-    return bnorm_utf8_valid(r->text) ? BNORM_OK : fail(r, "a string that is not UTF-8");
-}
-
-static bnorm_status read_string(reader *r, json_t **value)
-{
-    bnorm_status status = read_text(r);
-    return status == BNORM_OK ? take(r, json_string_nocheck(r->text), value) : status;
+    *out++ = '\0';
+    r->text = out;
+    return bnorm_utf8_valid(*text) ? BNORM_OK : fail(r, "a string that is not UTF-8");
 }
 
 static const char *skip_digits(const char *s)
@@ -162,117 +161,151 @@ static const char *scan_number(const char *s, int *real)
     return s;
 }
 
-static bnorm_status read_number(reader *r, json_t **value)
+static bnorm_status read_number(reader *r)
 {
     int real, negative = *r->at == '-';
     const char *end = scan_number(r->at, &real);
     if (!end) return fail(r, "an illegal number");
+    bnorm_json *value = last(r);
     if (real) {
         double number = 0;
         bnorm_number_prefix(r->at + negative, &number);
         if (!isfinite(number)) return fail(r, "a number that is too large");
-        r->at = end;
-        return take(r, json_real(negative ? -number : number), value);
+        value->kind = BNORM_JSON_REAL;
+        value->is.real = negative ? -number : number;
+    } else {
+        errno = 0;
+        value->kind = BNORM_JSON_INTEGER;
+        value->is.integer = strtoll(r->at, NULL, 10);
+        if (errno) return fail(r, "an integer that is too large");
     }
-    errno = 0;
-    long long integer = strtoll(r->at, NULL, 10);
-    if (errno) return fail(r, "an integer that is too large");
     r->at = end;
-    return take(r, json_integer(integer), value);
+    return BNORM_OK;
 }
 
-static bnorm_status read_word(reader *r, json_t **value)
+static bnorm_status read_word(reader *r)
 {
     static const char *const words[] = {"true", "false", "null"};
     for (int i = 0; i < 3; i++) {
         size_t n = strlen(words[i]);
         if (strncmp(r->at, words[i], n) != 0) continue;
         r->at += n;
-        *value = i == 2 ? json_null() : json_boolean(i == 0);
+        last(r)->kind = i == 2 ? BNORM_JSON_NULL : BNORM_JSON_FLAG;
+        last(r)->is.flag = i == 0;
         return BNORM_OK;
     }
     return fail(r, "an illegal value");
 }
 
-/* Puts the value that comes next under the key in r->text. */
-static bnorm_status read_member(reader *r, json_t *object)
+static int by_key(const void *a, const void *b)
 {
-    json_t *value = NULL;
-    if (!next_is(r, '"')) return fail(r, "no key");
-    bnorm_status status = read_text(r);
-    if (status != BNORM_OK) return status;
-    if (json_object_get(object, r->text)) return fail(r, "a key that comes twice");
-    char *key = bnorm_strdup(r->ctx, r->text);
-    if (!key) return bnorm_fail_memory(r->ctx, r->what);
-    status = next_is(r, ':') ? read_value(r, &value) : fail(r, "no ':'");
-    if (status == BNORM_OK && json_object_set_new_nocheck(object, key, value) != 0)
-        status = bnorm_fail_memory(r->ctx, r->what);
-    bnorm_free(key);
-    return status;
+    const bnorm_json *const *x = a, *const *y = b;
+    return strcmp((*x)->key, (*y)->key);
 }
 
-static bnorm_status read_element(reader *r, json_t *array)
+/* Sorted, equal keys are neighbours: a file cannot choose keys that make this slow. */
+static bnorm_status check_keys(const reader *r, const bnorm_json *object)
 {
-    json_t *value;
-    bnorm_status status = read_value(r, &value);
-    if (status == BNORM_OK && json_array_append_new(array, value) != 0)
-        status = bnorm_fail_memory(r->ctx, r->what);
-    return status;
+    ptrdiff_t n = object->is.count, k = 0;
+    if (n < 2) return BNORM_OK;
+    const bnorm_json **members = bnorm_alloc(r->ctx, n, sizeof *members);
+    if (!members) return bnorm_fail_memory(r->ctx, r->what);
+    for (const bnorm_json *m = bnorm_json_first(object); m; m = bnorm_json_next(m))
+        members[k++] = m;
+    qsort(members, (size_t)n, sizeof *members, by_key);
+    for (k = 1; k < n && by_key(members + k - 1, members + k) != 0; k++) continue;
+    bnorm_free(members);
+    return k == n ? BNORM_OK : fail(r, "a key that comes twice in the object that ends");
 }
 
-/* What stands between brackets, separated by commas. */
-static bnorm_status read_list(reader *r, char close, json_t *list,
-                              bnorm_status (*read)(reader *, json_t *))
+/* Whether another element follows the one just read. */
+static int more(reader *r, bnorm_json *value)
 {
+    if (!next_is(r, ',')) return 0;
+    value->step = r->values + r->count - value;
+    return 1;
+}
+
+/* The elements or members behind the bracket that is read. */
+static bnorm_status read_list(reader *r, bnorm_json *list, char close)
+{
+    bnorm_json *value;
     if (next_is(r, close)) return BNORM_OK;
     do {
-        bnorm_status status = read(r, list);
+        const char *key = NULL;
+        bnorm_status status = BNORM_OK;
+        if (list->kind == BNORM_JSON_OBJECT) {
+            status = next_is(r, '"') ? read_text(r, &key) : fail(r, "no key");
+            if (status == BNORM_OK && !next_is(r, ':')) status = fail(r, "no ':'");
+        }
+        value = r->values + r->count;
+        if (status == BNORM_OK) status = read_value(r);
         if (status != BNORM_OK) return status;
-    } while (next_is(r, ','));
+        value->key = key;
+        list->is.count++;
+    } while (more(r, value));
     return next_is(r, close) ? BNORM_OK : fail(r, "no ',' and no end of a list");
 }
 
-static bnorm_status read_container(reader *r, int object, json_t **value)
+static bnorm_status read_container(reader *r, bnorm_json_kind kind)
 {
-    json_t *made = object ? json_object() : json_array();
-    *value = NULL;
-    if (!made) return bnorm_fail_memory(r->ctx, r->what);
-    bnorm_status status = ++r->depth > DEEPEST ? fail(r, "nested too deeply")
-                          : object             ? read_list(r, '}', made, read_member)
-                                               : read_list(r, ']', made, read_element);
+    bnorm_json *list = last(r);
+    list->kind = kind;
+    list->is.count = 0;
+    if (++r->depth > DEEPEST) return fail(r, "nested too deeply");
+    bnorm_status status = read_list(r, list, kind == BNORM_JSON_OBJECT ? '}' : ']');
     r->depth--;
-    if (status == BNORM_OK)
-        *value = made;
-    else
-        json_decref(made);
+    if (status == BNORM_OK && kind == BNORM_JSON_OBJECT) status = check_keys(r, list);
     return status;
 }
 
-static bnorm_status read_value(reader *r, json_t **value)
+static bnorm_status read_value(reader *r)
 {
-    *value = NULL;
-    if (next_is(r, '{')) return read_container(r, 1, value);
-    if (next_is(r, '[')) return read_container(r, 0, value);
-    if (next_is(r, '"')) return read_string(r, value);
+    r->values[r->count++] = (bnorm_json){0};
+    if (next_is(r, '{')) return read_container(r, BNORM_JSON_OBJECT);
+    if (next_is(r, '[')) return read_container(r, BNORM_JSON_ARRAY);
+    if (next_is(r, '"')) {
+        last(r)->kind = BNORM_JSON_TEXT;
+        return read_text(r, &last(r)->is.text);
+    }
     if (r->at < r->end && (*r->at == '-' || (*r->at >= '0' && *r->at <= '9')))
-        return read_number(r, value);
-    return read_word(r, value);
+        return read_number(r);
+    return read_word(r);
+}
+
+/* No legal text has more values: outside of strings each but the first stands behind a comma or
+ * an opening bracket. */
+static ptrdiff_t count_values(const char *text, size_t length)
+{
+    ptrdiff_t count = 1;
+    int inside = 0;
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] == '"')
+            inside = !inside;
+        else if (inside && text[i] == '\\')
+            i++;
+        else if (!inside)
+            count += text[i] == ',' || text[i] == '[' || text[i] == '{';
+    }
+    return count;
 }
 
 bnorm_status bnorm_json_read(bnorm_ctx *ctx, const char *what, const char *text, size_t length,
-                             json_t **json)
+                             bnorm_json **json)
 {
     reader r = {.ctx = ctx, .what = what, .start = text, .at = text, .end = text + length};
+    ptrdiff_t most = count_values(text, length);
+    const ptrdiff_t extra = (ptrdiff_t)(length / sizeof *r.values) + 1;
     *json = NULL;
-    r.text = bnorm_alloc(ctx, (ptrdiff_t)length + 1, 1);
-    if (!r.text) return bnorm_fail_memory(ctx, what);
-    bnorm_status status = read_value(&r, json);
+    r.values = bnorm_alloc(ctx, most + extra, sizeof *r.values);
+    if (!r.values) return bnorm_fail_memory(ctx, what);
+    r.text = (char *)(r.values + most);
+    bnorm_status status = read_value(&r);
     skip_blanks(&r);
-    if (status == BNORM_OK && r.at != r.end) {
-        json_decref(*json);
-        *json = NULL;
-        status = fail(&r, "something after its end");
-    }
-    bnorm_free(r.text);
+    if (status == BNORM_OK && r.at != r.end) status = fail(&r, "something after its end");
+    if (status == BNORM_OK)
+        *json = r.values;
+    else
+        bnorm_free(r.values);
     return status;
 }

@@ -2,9 +2,8 @@
 #ifndef BNORM_IO_MODEL_H
 #define BNORM_IO_MODEL_H
 
-#include <jansson.h>
-
 #include "io/frame.h"
+#include "io/json.h"
 #include "io/safetensors.h"
 
 #define BNORM_MODEL_VERSION 1       /* of the format under "bnorm" */
@@ -26,18 +25,18 @@ struct bnorm_model {
     ptrdiff_t note_count, note_capacity;
 };
 
-/* A frame as JSON, without the numbers of its scaling; NULL when memory is out. */
-json_t *bnorm_frame_to_json(const bnorm_frame *frame);
+/* Writes a frame under the key, without the numbers of its scaling. */
+void bnorm_frame_to_json(const bnorm_frame *frame, const char *key, bnorm_json_writer *w);
 /* The frame that was written so; it must make `inputs` columns. Scalings are allocated as 0 and
  * 1, to be filled. Errors: FORMAT, MEMORY. */
-bnorm_status bnorm_frame_from_json(bnorm_ctx *ctx, const json_t *json, ptrdiff_t inputs,
+bnorm_status bnorm_frame_from_json(bnorm_ctx *ctx, const bnorm_json *json, ptrdiff_t inputs,
                                    bnorm_frame **frame);
 
-/* The layers as JSON; NULL when memory is out. */
-json_t *bnorm_layers_to_json(const bnorm_net *net);
+/* Writes the layers under the key. */
+void bnorm_layers_to_json(const bnorm_net *net, const char *key, bnorm_json_writer *w);
 /* Builds and starts the network of the layers in json; sizes are held against the tensors of
  * the file first. Errors: FORMAT, MEMORY. */
-bnorm_status bnorm_layers_from_json(bnorm_ctx *ctx, const json_t *json, ptrdiff_t inputs,
+bnorm_status bnorm_layers_from_json(bnorm_ctx *ctx, const bnorm_json *json, ptrdiff_t inputs,
                                     const bnorm_safetensors *file, const bnorm_custom *custom,
                                     bnorm_net **net);
 

@@ -7,42 +7,36 @@
 #include "io/json.h"
 #include "io/model.h"
 
-static json_t *layer_to_json(const bnorm_layer_info *info)
+static void layer_to_json(const bnorm_layer_info *info, bnorm_json_writer *w)
 {
     static const char *const kinds[] = {"dense", "batchnorm", "activation", "dropout", "layer"};
-    json_t *o = json_object();
-    int bad = json_object_set_new(o, "kind", json_string(kinds[info->kind]));
+    bnorm_json_open(w, NULL, '{');
+    bnorm_json_put_text(w, "kind", kinds[info->kind]);
     switch (info->kind) {
     case BNORM_LAYER_DENSE:
-        bad |= json_object_set_new(o, "units", json_integer(info->outputs));
+        bnorm_json_put_integer(w, "units", info->outputs);
         break;
     case BNORM_LAYER_BATCHNORM:
-        bad |= json_object_set_new(o, "eps", json_real(info->rule.eps));
-        bad |= json_object_set_new(o, "ddof", json_real(info->rule.ddof));
+        bnorm_json_put_real(w, "eps", info->rule.eps);
+        bnorm_json_put_real(w, "ddof", info->rule.ddof);
         break;
     case BNORM_LAYER_DROPOUT:
-        bad |= json_object_set_new(o, "rate", json_real(info->rate));
+        bnorm_json_put_real(w, "rate", info->rate);
         break;
     default:
-        bad |= json_object_set_new(o, "name", json_string(info->name));
+        bnorm_json_put_text(w, "name", info->name);
     }
-    if (!bad) return o;
-    json_decref(o);
-    return NULL;
+    bnorm_json_close(w, '}');
 }
 
-json_t *bnorm_layers_to_json(const bnorm_net *net)
+void bnorm_layers_to_json(const bnorm_net *net, const char *key, bnorm_json_writer *w)
 {
-    json_t *a = json_array();
-    int bad = 0;
+    bnorm_json_open(w, key, '[');
     for (ptrdiff_t k = 0; k < bnorm_net_layer_count(net); k++) {
         bnorm_layer_info info;
-        bad |= bnorm_net_layer_info(NULL, net, k, &info) != BNORM_OK ||
-               json_array_append_new(a, layer_to_json(&info));
+        if (bnorm_net_layer_info(NULL, net, k, &info) == BNORM_OK) layer_to_json(&info, w);
     }
-    if (!bad) return a;
-    json_decref(a);
-    return NULL;
+    bnorm_json_close(w, ']');
 }
 
 /* The reading of a list of layers. */
@@ -68,7 +62,7 @@ static bnorm_status claim(reader *r, ptrdiff_t rows, ptrdiff_t cols)
     return BNORM_OK;
 }
 
-static bnorm_status read_dense(reader *r, const json_t *json)
+static bnorm_status read_dense(reader *r, const bnorm_json *json)
 {
     char name[32];
     ptrdiff_t units;
@@ -86,7 +80,7 @@ static bnorm_status read_dense(reader *r, const json_t *json)
     return status == BNORM_OK ? bnorm_net_dense(r->ctx, r->net, units) : status;
 }
 
-static bnorm_status read_batchnorm(reader *r, const json_t *json)
+static bnorm_status read_batchnorm(reader *r, const bnorm_json *json)
 {
     bnorm_rule rule;
     bnorm_status status = bnorm_json_number(r->ctx, json, r->what, "eps", &rule.eps);
@@ -105,7 +99,7 @@ static bnorm_status fail_unknown(const reader *r, const char *kind, const char *
                       r->what, kind, shown);
 }
 
-static bnorm_status read_activation(reader *r, const json_t *json)
+static bnorm_status read_activation(reader *r, const bnorm_json *json)
 {
     const char *name;
     bnorm_status status = bnorm_json_text(r->ctx, json, r->what, "name", &name);
@@ -118,7 +112,7 @@ static bnorm_status read_activation(reader *r, const json_t *json)
     return a ? bnorm_net_activation(r->ctx, r->net, a) : fail_unknown(r, "activation", name);
 }
 
-static bnorm_status read_dropout(reader *r, const json_t *json)
+static bnorm_status read_dropout(reader *r, const bnorm_json *json)
 {
     double rate;
     bnorm_status status = bnorm_json_number(r->ctx, json, r->what, "rate", &rate);
@@ -141,7 +135,7 @@ static bnorm_status claim_layer(reader *r, const bnorm_layer *l)
     return status;
 }
 
-static bnorm_status read_layer(reader *r, const json_t *json)
+static bnorm_status read_layer(reader *r, const bnorm_json *json)
 {
     const char *name;
     bnorm_status status = bnorm_json_text(r->ctx, json, r->what, "name", &name);
@@ -153,11 +147,11 @@ static bnorm_status read_layer(reader *r, const json_t *json)
     return status == BNORM_OK ? bnorm_net_layer(r->ctx, r->net, *list) : status;
 }
 
-static bnorm_status read_one(reader *r, const json_t *json)
+static bnorm_status read_one(reader *r, const bnorm_json *json)
 {
     static const struct {
         const char *kind;
-        bnorm_status (*read)(reader *, const json_t *);
+        bnorm_status (*read)(reader *, const bnorm_json *);
     } kinds[] = {{"dense", read_dense},
                  {"batchnorm", read_batchnorm},
                  {"activation", read_activation},
@@ -171,21 +165,22 @@ static bnorm_status read_one(reader *r, const json_t *json)
     return fail_unknown(r, "kind", kind);
 }
 
-static bnorm_status read_all(reader *r, const json_t *json)
+static bnorm_status read_all(reader *r, const bnorm_json *json)
 {
-    size_t count = json_array_size(json);
+    ptrdiff_t count = bnorm_json_elements(json);
     if (count < 1 || count > BNORM_MODEL_LAYERS)
-        return bnorm_fail(r->ctx, BNORM_E_FORMAT, "there are %zu layers, not 1 .. %d", count,
+        return bnorm_fail(r->ctx, BNORM_E_FORMAT, "there are %td layers, not 1 .. %d", count,
                           BNORM_MODEL_LAYERS);
-    for (size_t k = 0; k < count; k++) {
-        snprintf(r->what, sizeof r->what, "layer %zu", k + 1);
-        bnorm_status status = read_one(r, json_array_get(json, k));
+    const bnorm_json *layer = bnorm_json_first(json);
+    for (ptrdiff_t k = 1; layer; k++, layer = bnorm_json_next(layer)) {
+        snprintf(r->what, sizeof r->what, "layer %td", k);
+        bnorm_status status = read_one(r, layer);
         if (status != BNORM_OK) return status;
     }
     return bnorm_net_start(r->ctx, r->net, 0);
 }
 
-bnorm_status bnorm_layers_from_json(bnorm_ctx *ctx, const json_t *json, ptrdiff_t inputs,
+bnorm_status bnorm_layers_from_json(bnorm_ctx *ctx, const bnorm_json *json, ptrdiff_t inputs,
                                     const bnorm_safetensors *file, const bnorm_custom *custom,
                                     bnorm_net **net)
 {

@@ -14,7 +14,7 @@ typedef struct loading {
     bnorm_ctx *ctx;
     const bnorm_custom *custom;
     bnorm_safetensors file;
-    json_t *description;
+    bnorm_json *description;
     bnorm_net *net;
     bnorm_frame *frame;
     const bnorm_loss *loss;
@@ -25,7 +25,7 @@ static bnorm_status read_description(loading *l)
 {
     const char *text;
     ptrdiff_t version;
-    if (!json_object_get(l->file.metadata, "bnorm"))
+    if (!bnorm_json_get(l->file.metadata, "bnorm"))
         return bnorm_fail(l->ctx, BNORM_E_FORMAT,
                           "not a model of bnorm: __metadata__ has no 'bnorm'");
     bnorm_status status =
@@ -65,7 +65,7 @@ static bnorm_status read_loss(loading *l)
 static bnorm_status read_net(loading *l)
 {
     ptrdiff_t inputs, most = l->file.values;
-    json_t *layers;
+    const bnorm_json *layers;
     if (most < BNORM_MODEL_WIDTH) most = BNORM_MODEL_WIDTH;
     bnorm_status status =
         bnorm_json_integer(l->ctx, l->description, "the model", "inputs", 1, most, &inputs);
@@ -78,8 +78,8 @@ static bnorm_status read_net(loading *l)
 
 static bnorm_status read_frame(loading *l)
 {
-    json_t *json = json_object_get(l->description, "frame");
-    if (json_is_null(json)) return BNORM_OK;
+    const bnorm_json *json = bnorm_json_get(l->description, "frame");
+    if (bnorm_json_is(json, BNORM_JSON_NULL)) return BNORM_OK;
     bnorm_status status =
         bnorm_json_object(l->ctx, l->description, "the model", "frame", &json);
     if (status != BNORM_OK) return status;
@@ -115,16 +115,16 @@ static bnorm_status read_tensors(loading *l)
 
 static bnorm_status read_penalties(loading *l)
 {
-    json_t *penalties, *value;
-    const char *name;
+    const bnorm_json *penalties;
+    double lambda;
     bnorm_status status =
         bnorm_json_object(l->ctx, l->description, "the model", "penalties", &penalties);
     if (status != BNORM_OK) return status;
-    json_object_foreach(penalties, name, value)
-    {
-        if (!json_is_number(value))
+    const bnorm_json *value = bnorm_json_first(penalties);
+    for (; value; value = bnorm_json_next(value)) {
+        if (!bnorm_json_to_number(value, &lambda))
             return bnorm_fail(l->ctx, BNORM_E_FORMAT, "a penalty is not a number");
-        status = bnorm_net_set_penalty(l->ctx, l->net, name, json_number_value(value));
+        status = bnorm_net_set_penalty(l->ctx, l->net, value->key, lambda);
         if (status != BNORM_OK)
             return bnorm_fail(l->ctx, BNORM_E_FORMAT, "penalties: %s",
                               bnorm_ctx_message(l->ctx));
@@ -143,10 +143,10 @@ static bnorm_status make_model(loading *l)
     return BNORM_OK;
 }
 
-static bnorm_status read_note(loading *l, const json_t *json)
+static bnorm_status read_note(loading *l, const bnorm_json *json)
 {
-    const char *key, *text = json_string_value(json_object_get(json, "text"));
-    const char *special = json_string_value(json_object_get(json, "special"));
+    const char *key, *text = bnorm_json_characters(bnorm_json_get(json, "text"));
+    const char *special = bnorm_json_characters(bnorm_json_get(json, "special"));
     double number;
     bnorm_status status = bnorm_json_text(l->ctx, json, "a note", "key", &key);
     if (status != BNORM_OK) return status;
@@ -159,13 +159,15 @@ static bnorm_status read_note(loading *l, const json_t *json)
 
 static bnorm_status read_notes(loading *l)
 {
-    json_t *notes;
+    const bnorm_json *notes;
     bnorm_status status =
         bnorm_json_array(l->ctx, l->description, "the model", "notes", &notes);
-    if (status == BNORM_OK && json_array_size(notes) > BNORM_MODEL_NOTES)
+    if (status == BNORM_OK && bnorm_json_elements(notes) > BNORM_MODEL_NOTES)
         return bnorm_fail(l->ctx, BNORM_E_FORMAT, "more than %d notes", BNORM_MODEL_NOTES);
-    for (size_t k = 0; status == BNORM_OK && k < json_array_size(notes); k++)
-        status = read_note(l, json_array_get(notes, k));
+    if (status != BNORM_OK) return status;
+    const bnorm_json *note = bnorm_json_first(notes);
+    for (; note && status == BNORM_OK; note = bnorm_json_next(note))
+        status = read_note(l, note);
     return status;
 }
 
@@ -189,7 +191,7 @@ bnorm_status bnorm_model_load(bnorm_ctx *ctx, const char *path, const bnorm_cust
     loading l = {.ctx = ctx, .custom = custom};
     bnorm_status status = read_model(&l, path);
     bnorm_safetensors_close(&l.file);
-    json_decref(l.description);
+    bnorm_free(l.description);
     bnorm_net_destroy(l.net);
     bnorm_frame_destroy(l.frame);
     if (status == BNORM_OK) {

@@ -68,85 +68,67 @@ static bnorm_status gather_all(gathering *g, bnorm_model *m)
 }
 
 /* {"G1": 0.01}: those that are not 0. */
-static json_t *penalties(const bnorm_net *net)
+static void put_penalties(bnorm_json_writer *w, const bnorm_net *net)
 {
-    json_t *o = json_object();
-    int bad = 0;
+    bnorm_json_open(w, "penalties", '{');
     for (ptrdiff_t k = 0; k < bnorm_net_block_count(net); k++) {
         bnorm_block b;
         if (bnorm_net_block(NULL, net, k, &b) != BNORM_OK || b.penalty == 0) continue;
-        bad |= json_object_set_new(o, b.name, json_real(b.penalty));
+        bnorm_json_put_real(w, b.name, b.penalty);
     }
-    if (!bad) return o;
-    json_decref(o);
-    return NULL;
+    bnorm_json_close(w, '}');
 }
 
 /* A number that JSON has not is a text under "special". */
-static json_t *note(const bnorm_note *n)
+static void put_note(bnorm_json_writer *w, const bnorm_note *n)
 {
     char special[BNORM_NUMBER_SIZE];
-    json_t *o = json_object();
-    int bad = json_object_set_new(o, "key", json_string(n->key));
+    bnorm_json_open(w, NULL, '{');
+    bnorm_json_put_text(w, "key", n->key);
     if (n->text) {
-        bad |= json_object_set_new(o, "text", json_string(n->text));
+        bnorm_json_put_text(w, "text", n->text);
     } else if (isfinite(n->number)) {
-        bad |= json_object_set_new(o, "number", json_real(n->number));
+        bnorm_json_put_real(w, "number", n->number);
     } else {
         bnorm_number_format(n->number, special);
-        bad |= json_object_set_new(o, "special", json_string(special));
+        bnorm_json_put_text(w, "special", special);
     }
-    if (!bad) return o;
-    json_decref(o);
-    return NULL;
+    bnorm_json_close(w, '}');
 }
 
-static json_t *notes(const bnorm_model *m)
+static void describe(bnorm_json_writer *w, const bnorm_model *m)
 {
-    json_t *a = json_array();
-    int bad = 0;
-    for (ptrdiff_t k = 0; k < m->note_count; k++)
-        bad |= json_array_append_new(a, note(m->notes + k));
-    if (!bad) return a;
-    json_decref(a);
-    return NULL;
-}
-
-/* NULL when memory is out. */
-static json_t *describe(const bnorm_model *m)
-{
-    json_t *o = json_object();
-    int bad = json_object_set_new(o, "format_version", json_integer(BNORM_MODEL_VERSION));
-    bad |= json_object_set_new(o, "inputs", json_integer(bnorm_net_inputs(m->net)));
-    bad |= json_object_set_new(o, "layers", bnorm_layers_to_json(m->net));
-    bad |= json_object_set_new(o, "loss", json_string(m->loss->name));
-    bad |= json_object_set_new(o, "penalties", penalties(m->net));
-    bad |=
-        json_object_set_new(o, "frame", m->frame ? bnorm_frame_to_json(m->frame) : json_null());
-    bad |= json_object_set_new(o, "notes", notes(m));
-    if (!bad) return o;
-    json_decref(o);
-    return NULL;
+    bnorm_json_open(w, NULL, '{');
+    bnorm_json_put_integer(w, "format_version", BNORM_MODEL_VERSION);
+    bnorm_json_put_integer(w, "inputs", bnorm_net_inputs(m->net));
+    bnorm_layers_to_json(m->net, "layers", w);
+    bnorm_json_put_text(w, "loss", m->loss->name);
+    put_penalties(w, m->net);
+    if (m->frame)
+        bnorm_frame_to_json(m->frame, "frame", w);
+    else
+        bnorm_json_put_null(w, "frame");
+    bnorm_json_open(w, "notes", '[');
+    for (ptrdiff_t k = 0; k < m->note_count; k++) put_note(w, m->notes + k);
+    bnorm_json_close(w, ']');
+    bnorm_json_close(w, '}');
 }
 
 /* {"format": "bnorm", "generator": "bnorm 0.1.0", "formula": "y ~ x", "bnorm": "{...}"} */
-static bnorm_status make_metadata(bnorm_ctx *ctx, const bnorm_model *m, json_t **metadata)
+static bnorm_status write(bnorm_ctx *ctx, const bnorm_model *m, const gathering *g,
+                          const char *path)
 {
-    char *text = NULL;
-    size_t length = 0;
-    json_t *description = describe(m);
-    bnorm_status status = description ? bnorm_json_write(ctx, description, 0, &text, &length)
-                                      : bnorm_fail_memory(ctx, "the description of a model");
-    json_decref(description);
-    if (status != BNORM_OK) return status;
-    json_t *o = json_object();
-    int bad = json_object_set_new(o, "format", json_string("bnorm"));
-    bad |= json_object_set_new(o, "generator", json_string("bnorm " BNORM_VERSION));
-    if (m->frame) bad |= json_object_set_new(o, "formula", json_string(m->frame->formula));
-    bad |= json_object_set_new(o, "bnorm", json_stringn(text, length));
-    bnorm_free(text);
-    *metadata = o;
-    return bad ? bnorm_fail_memory(ctx, "the description of a model") : BNORM_OK;
+    bnorm_json_writer w = {.ctx = ctx};
+    describe(&w, m);
+    bnorm_status status = bnorm_json_finish(&w, 0);
+    bnorm_metadata metadata[5] = {{"format", "bnorm"}, {"generator", "bnorm " BNORM_VERSION}};
+    int n = 2;
+    if (m->frame) metadata[n++] = (bnorm_metadata){"formula", m->frame->formula};
+    metadata[n] = (bnorm_metadata){"bnorm", w.bytes};
+    if (status == BNORM_OK)
+        status = bnorm_safetensors_write(ctx, path, metadata, g->tensors, g->count);
+    bnorm_free(w.bytes);
+    return status;
 }
 
 static bnorm_status check_model(bnorm_ctx *ctx, const bnorm_model *m)
@@ -170,13 +152,9 @@ bnorm_status bnorm_model_save(bnorm_ctx *ctx, bnorm_model *model, const char *pa
     if (!model || !path)
         return bnorm_fail(ctx, BNORM_E_ARGUMENT, "bnorm_model_save: something is NULL");
     gathering g = {.ctx = ctx};
-    json_t *metadata = NULL;
     bnorm_status status = check_model(ctx, model);
     if (status == BNORM_OK) status = gather_all(&g, model);
-    if (status == BNORM_OK) status = make_metadata(ctx, model, &metadata);
-    if (status == BNORM_OK)
-        status = bnorm_safetensors_write(ctx, path, metadata, g.tensors, g.count);
-    json_decref(metadata);
+    if (status == BNORM_OK) status = write(ctx, model, &g, path);
     bnorm_free(g.tensors);
     bnorm_names_clear(&g.names);
     return status;

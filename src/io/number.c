@@ -154,3 +154,23 @@ void bnorm_number_format(double value, char out[BNORM_NUMBER_SIZE])
     snprintf(out, BNORM_NUMBER_SIZE, "%.17g", value);
     restore_point(out);
 }
+
+/* 1e+05 becomes 1e5. */
+static void shorten_exponent(char *exponent)
+{
+    char *digits = exponent + (exponent[0] == '-' || exponent[0] == '+');
+    char *rest = digits + strspn(digits, "0");
+    char *to = exponent[0] == '-' ? digits : exponent;
+    memmove(to, rest, strlen(rest) + 1);
+}
+
+void bnorm_number_exact(double value, char out[BNORM_NUMBER_SIZE])
+{
+    snprintf(out, BNORM_NUMBER_SIZE, "%.17g", value);
+    restore_point(out);
+    char *e = strchr(out, 'e');
+    if (e)
+        shorten_exponent(e + 1);
+    else if (!strchr(out, '.'))
+        strcat(out, ".0");
+}

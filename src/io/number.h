@@ -22,6 +22,10 @@ size_t bnorm_number_prefix(const char *text, double *value);
 /* The number in 15 digits when these are exact, else in 17: parsing gives the same double. */
 void bnorm_number_format(double value, char out[BNORM_NUMBER_SIZE]);
 
+/* The finite number in 17 digits as JSON's reals are written: a '.' or an 'e' is there, the
+ * exponent has neither '+' nor leading zeros; -0 is kept. */
+void bnorm_number_exact(double value, char out[BNORM_NUMBER_SIZE]);
+
 /* Blanks of a cell: space and tab. */
 int bnorm_is_blank(char c);
 

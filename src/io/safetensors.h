@@ -3,9 +3,8 @@
 #ifndef BNORM_IO_SAFETENSORS_H
 #define BNORM_IO_SAFETENSORS_H
 
-#include <jansson.h>
-
 #include "bnorm.h"
+#include "io/json.h"
 
 /* A tensor to be written: a vector of cols numbers when rows is -1. */
 typedef struct bnorm_tensor {
@@ -14,8 +13,15 @@ typedef struct bnorm_tensor {
     const double *data;
 } bnorm_tensor;
 
-/* Writes the tensors in their order. metadata: an object of strings. Errors: IO, MEMORY. */
-bnorm_status bnorm_safetensors_write(bnorm_ctx *ctx, const char *path, json_t *metadata,
+/* A text under __metadata__. */
+typedef struct bnorm_metadata {
+    const char *key, *text;
+} bnorm_metadata;
+
+/* Writes the tensors in their order. The metadata end with a NULL key. Errors: ARGUMENT (a name
+ * that is not UTF-8), IO, MEMORY. */
+bnorm_status bnorm_safetensors_write(bnorm_ctx *ctx, const char *path,
+                                     const bnorm_metadata *metadata,
                                      const bnorm_tensor *tensors, ptrdiff_t count);
 
 /* A tensor in a file. */
@@ -31,9 +37,9 @@ typedef struct bnorm_entry {
 typedef struct bnorm_safetensors {
     bnorm_ctx *ctx;
     int file; /* -1: closed */
-    json_t *header;
-    json_t *metadata;     /* part of header; every member is a string */
-    bnorm_entry *entries; /* by name */
+    bnorm_json *header;
+    const bnorm_json *metadata; /* part of header; every member is a string */
+    bnorm_entry *entries;       /* by name */
     ptrdiff_t count;
     int64_t start;    /* of the data in the file */
     ptrdiff_t values; /* numbers in the data */

@@ -85,41 +85,35 @@ static bnorm_status fail_tensor(bnorm_ctx *ctx, const char *name, const char *wh
     return bnorm_fail(ctx, BNORM_E_FORMAT, "tensor '%s' %s", shown, what);
 }
 
-/* An integer >= 0 at place k of an array; -1 for anything else. */
-static int64_t integer_at(const json_t *array, size_t k)
-{
-    const json_t *value = json_array_get(array, k);
-    return json_is_integer(value) ? json_integer_value(value) : -1;
-}
-
 /* *values: the product of the sizes. */
-static int read_shape(const json_t *shape, bnorm_entry *e, ptrdiff_t *values)
+static int read_shape(const bnorm_json *shape, bnorm_entry *e, ptrdiff_t *values)
 {
-    size_t dimensions = json_array_size(shape);
-    if (!json_is_array(shape) || dimensions < 1 || dimensions > 2) return 0;
-    e->cols = integer_at(shape, dimensions - 1);
-    e->rows = dimensions == 2 ? integer_at(shape, 0) : -1;
+    ptrdiff_t dimensions = bnorm_json_elements(shape);
+    if (dimensions < 1 || dimensions > 2) return 0;
+    const bnorm_json *first = bnorm_json_first(shape);
+    e->cols = bnorm_json_to_index(dimensions == 2 ? bnorm_json_next(first) : first);
+    e->rows = dimensions == 2 ? bnorm_json_to_index(first) : -1;
     if (e->cols < 0 || (dimensions == 2 && e->rows < 0)) return 0;
     return bnorm_multiply(e->rows < 0 ? 1 : e->rows, e->cols, values) &&
            *values <= LARGEST_FILE / 8;
 }
 
 static bnorm_status read_entry(bnorm_safetensors *s, int64_t size, const char *name,
-                               const json_t *json, bnorm_entry *e)
+                               const bnorm_json *json, bnorm_entry *e)
 {
-    const json_t *offsets = json_object_get(json, "data_offsets");
-    const char *type = json_string_value(json_object_get(json, "dtype"));
+    const bnorm_json *offsets = bnorm_json_get(json, "data_offsets");
+    const char *type = bnorm_json_characters(bnorm_json_get(json, "dtype"));
     ptrdiff_t values;
     char shown[BNORM_EXCERPT_SIZE];
     *e = (bnorm_entry){.name = name};
     bnorm_excerpt(name, shown);
-    if (json_object_size(json) != 3 || !type || json_array_size(offsets) != 2)
+    if (bnorm_json_members(json) != 3 || !type || bnorm_json_elements(offsets) != 2)
         return fail_tensor(s->ctx, name, "is not described by dtype, shape and data_offsets");
     if (strcmp(type, "F64") != 0) return fail_tensor(s->ctx, name, "is not of type F64");
-    if (!read_shape(json_object_get(json, "shape"), e, &values))
+    if (!read_shape(bnorm_json_get(json, "shape"), e, &values))
         return fail_tensor(s->ctx, name, "has an illegal shape");
-    e->begin = integer_at(offsets, 0);
-    e->end = integer_at(offsets, 1);
+    e->begin = bnorm_json_to_index(bnorm_json_first(offsets));
+    e->end = bnorm_json_to_index(bnorm_json_next(bnorm_json_first(offsets)));
     if (e->begin < 0 || e->end < e->begin)
         return fail_tensor(s->ctx, name, "has illegal data_offsets");
     if (e->end > size)
@@ -168,15 +162,12 @@ static bnorm_status check_cover(bnorm_safetensors *s, int64_t size)
 
 static bnorm_status read_entries(bnorm_safetensors *s, int64_t size)
 {
-    const char *name;
-    json_t *json;
-    s->entries =
-        bnorm_alloc(s->ctx, (ptrdiff_t)json_object_size(s->header), sizeof *s->entries);
+    s->entries = bnorm_alloc(s->ctx, bnorm_json_members(s->header), sizeof *s->entries);
     if (!s->entries) return bnorm_fail_memory(s->ctx, "the tensors of a file");
-    json_object_foreach(s->header, name, json)
-    {
-        if (strcmp(name, "__metadata__") == 0) continue;
-        bnorm_status status = read_entry(s, size, name, json, s->entries + s->count);
+    const bnorm_json *json = bnorm_json_first(s->header);
+    for (; json; json = bnorm_json_next(json)) {
+        if (json == s->metadata) continue;
+        bnorm_status status = read_entry(s, size, json->key, json, s->entries + s->count);
         if (status != BNORM_OK) return status;
         s->count++;
     }
@@ -185,17 +176,14 @@ static bnorm_status read_entries(bnorm_safetensors *s, int64_t size)
 
 static bnorm_status read_metadata(bnorm_safetensors *s)
 {
-    const char *key;
-    json_t *value;
-    s->metadata = json_object_get(s->header, "__metadata__");
-    if (!json_is_object(s->metadata))
+    s->metadata = bnorm_json_get(s->header, "__metadata__");
+    if (!bnorm_json_is(s->metadata, BNORM_JSON_OBJECT))
         return bnorm_fail(s->ctx, BNORM_E_FORMAT, "the header has no __metadata__");
-    json_object_foreach(s->metadata, key, value)
-    {
-        if (!json_is_string(value))
+    const bnorm_json *value = bnorm_json_first(s->metadata);
+    for (; value; value = bnorm_json_next(value))
+        if (!bnorm_json_is(value, BNORM_JSON_TEXT))
             return bnorm_fail(s->ctx, BNORM_E_FORMAT,
                               "a value of __metadata__ is not a string");
-    }
     return BNORM_OK;
 }
 
@@ -209,7 +197,7 @@ bnorm_status bnorm_safetensors_open(bnorm_ctx *ctx, const char *path, bnorm_safe
     if (status == BNORM_OK) status = read_header_text(s, size, &text, &length);
     if (status == BNORM_OK)
         status = bnorm_json_read(ctx, "the header", text, length, &s->header);
-    if (status == BNORM_OK && !json_is_object(s->header))
+    if (status == BNORM_OK && !bnorm_json_is(s->header, BNORM_JSON_OBJECT))
         status = bnorm_fail(ctx, BNORM_E_FORMAT, "the header is not an object");
     if (status == BNORM_OK) status = read_metadata(s);
     if (status == BNORM_OK) status = read_entries(s, size - s->start);
@@ -220,7 +208,7 @@ bnorm_status bnorm_safetensors_open(bnorm_ctx *ctx, const char *path, bnorm_safe
 void bnorm_safetensors_close(bnorm_safetensors *s)
 {
     if (s->file >= 0) close(s->file);
-    json_decref(s->header);
+    bnorm_free(s->header);
     bnorm_free(s->entries);
     *s = (bnorm_safetensors){.file = -1};
 }

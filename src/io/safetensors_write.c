@@ -13,34 +13,35 @@ static ptrdiff_t values_of(const bnorm_tensor *t)
     return (t->rows < 0 ? 1 : t->rows) * t->cols;
 }
 
-/* NULL when memory is out. */
-static json_t *describe(const bnorm_tensor *t, json_int_t begin, json_int_t end)
+static void describe(bnorm_json_writer *w, const bnorm_tensor *t, int64_t begin, int64_t end)
 {
-    json_t *o = json_object(), *shape = json_array(), *offsets = json_array();
-    int bad = json_object_set_new(o, "dtype", json_string("F64"));
-    if (t->rows >= 0) bad |= json_array_append_new(shape, json_integer(t->rows));
-    bad |= json_array_append_new(shape, json_integer(t->cols));
-    bad |= json_array_append_new(offsets, json_integer(begin));
-    bad |= json_array_append_new(offsets, json_integer(end));
-    bad |= json_object_set_new(o, "shape", shape);
-    bad |= json_object_set_new(o, "data_offsets", offsets);
-    if (!bad) return o;
-    json_decref(o);
-    return NULL;
+    bnorm_json_open(w, t->name, '{');
+    bnorm_json_put_text(w, "dtype", "F64");
+    bnorm_json_open(w, "shape", '[');
+    if (t->rows >= 0) bnorm_json_put_integer(w, NULL, t->rows);
+    bnorm_json_put_integer(w, NULL, t->cols);
+    bnorm_json_close(w, ']');
+    bnorm_json_open(w, "data_offsets", '[');
+    bnorm_json_put_integer(w, NULL, begin);
+    bnorm_json_put_integer(w, NULL, end);
+    bnorm_json_close(w, ']');
+    bnorm_json_close(w, '}');
 }
 
-static bnorm_status make_header(bnorm_ctx *ctx, json_t *metadata, const bnorm_tensor *tensors,
-                                ptrdiff_t count, json_t **header)
+static void write_header(bnorm_json_writer *w, const bnorm_metadata *metadata,
+                         const bnorm_tensor *tensors, ptrdiff_t count)
 {
-    json_int_t begin = 0;
-    *header = json_object();
-    int bad = json_object_set(*header, "__metadata__", metadata);
-    for (ptrdiff_t k = 0; k < count && !bad; k++) {
-        json_int_t end = begin + 8 * (json_int_t)values_of(tensors + k);
-        bad |= json_object_set_new(*header, tensors[k].name, describe(tensors + k, begin, end));
+    int64_t begin = 0;
+    bnorm_json_open(w, NULL, '{');
+    bnorm_json_open(w, "__metadata__", '{');
+    for (; metadata->key; metadata++) bnorm_json_put_text(w, metadata->key, metadata->text);
+    bnorm_json_close(w, '}');
+    for (ptrdiff_t k = 0; k < count; k++) {
+        int64_t end = begin + 8 * (int64_t)values_of(tensors + k);
+        describe(w, tensors + k, begin, end);
         begin = end;
     }
-    return bad ? bnorm_fail_memory(ctx, "the header of a file") : BNORM_OK;
+    bnorm_json_close(w, '}');
 }
 
 /* The length and the header, padded with spaces so that the data begin at a multiple of 8. */
@@ -62,16 +63,14 @@ static bnorm_status write_pieces(bnorm_ctx *ctx, const char *path, char *header,
     return status;
 }
 
-bnorm_status bnorm_safetensors_write(bnorm_ctx *ctx, const char *path, json_t *metadata,
+bnorm_status bnorm_safetensors_write(bnorm_ctx *ctx, const char *path,
+                                     const bnorm_metadata *metadata,
                                      const bnorm_tensor *tensors, ptrdiff_t count)
 {
-    json_t *header = NULL;
-    char *text = NULL;
-    size_t length = 0;
-    bnorm_status status = make_header(ctx, metadata, tensors, count, &header);
-    if (status == BNORM_OK) status = bnorm_json_write(ctx, header, 8, &text, &length);
-    if (status == BNORM_OK) status = write_pieces(ctx, path, text, length, tensors, count);
-    json_decref(header);
-    bnorm_free(text);
+    bnorm_json_writer w = {.ctx = ctx};
+    write_header(&w, metadata, tensors, count);
+    bnorm_status status = bnorm_json_finish(&w, 8);
+    if (status == BNORM_OK) status = write_pieces(ctx, path, w.bytes, w.length, tensors, count);
+    bnorm_free(w.bytes);
     return status;
 }

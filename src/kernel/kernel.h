@@ -28,6 +28,11 @@ typedef struct bnorm_slope {
     const double *mean, *scale, *p, *q;
 } bnorm_slope;
 
+/* Where the coefficients of (B3) go, but for the mean. */
+typedef struct bnorm_coefficients {
+    double *scale, *p, *q;
+} bnorm_coefficients;
+
 /* Weights may be NULL (all 1). Outputs may be the inputs. `stream` non-zero: the output will
  * not be read soon, so it may bypass the caches. Sums are added to what the vectors hold. */
 typedef struct bnorm_kernels {
@@ -58,6 +63,19 @@ typedef struct bnorm_kernels {
                         int stream);
     void (*line_slope)(ptrdiff_t count, const void *x, const void *w, const double *weights,
                        const bnorm_slope *a, void *dx, int stream);
+
+    /* From sums about the pivot (mean: s1, m2: s2) to mean and M2, in their place. Returns
+     * whether some column's pivot was far from its mean; that pivot is moved to the mean, the
+     * others stay, and so will their bits in another pass. */
+    int (*moments)(ptrdiff_t cols, double n, double *pivot, double *mean, double *m2);
+    /* rstd = 1/sqrt(m2/divisor + eps), 0 for a root of 0; scale = gamma rstd. gamma, of the
+     * kernel's precision, may be NULL: all 1. */
+    void (*scales)(ptrdiff_t cols, const double *m2, double divisor, double eps,
+                   const void *gamma, double *rstd, double *scale);
+    /* dgamma, the sum of w (x - mean), becomes (B2); the coefficients of (B3). */
+    void (*slopes)(ptrdiff_t cols, double n, double divisor, const void *gamma,
+                   const double *rstd, const double *dbeta, double *dgamma,
+                   const bnorm_coefficients *to);
 
     /* Layer normalisation of one contiguous row: y = ((x - mean) rstd) gamma + beta. */
     void (*layer_affine)(ptrdiff_t count, const void *x, double mean, double rstd,

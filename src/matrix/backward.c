@@ -58,13 +58,9 @@ static void finish(backward_job *job, bnorm_range c)
     ptrdiff_t count = c.end - c.begin, skip = c.begin * (ptrdiff_t)k->size;
     double *dbeta = job->sums, *dgamma = job->sums + job->cut.cols;
     double divisor = job->n - job->rule.ddof;
-    bnorm_widen(job->x, job->gamma, 1, c, job->scale + c.begin);
-    for (ptrdiff_t j = c.begin; j < c.end; j++) {
-        dgamma[j] *= job->rstd[j];
-        job->scale[j] *= job->rstd[j];
-        job->p[j] = dbeta[j] / job->n;
-        job->q[j] = job->rstd[j] * dgamma[j] / divisor;
-    }
+    bnorm_coefficients to = {job->scale + c.begin, job->p + c.begin, job->q + c.begin};
+    k->slopes(count, job->n, divisor, bnorm_view_entry(job->x, job->gamma, c.begin),
+              job->rstd + c.begin, dbeta + c.begin, dgamma + c.begin, &to);
     if (job->dbeta) k->narrow(count, dbeta + c.begin, (char *)job->dbeta + skip);
     if (job->dgamma) k->narrow(count, dgamma + c.begin, (char *)job->dgamma + skip);
 }

@@ -19,13 +19,13 @@ static void finish(forward_job *job, bnorm_range c)
 {
     const bnorm_view *x = job->moments.x;
     double divisor = job->moments.total - job->rule.ddof;
-    bnorm_widen(x, job->gamma, 1, c, job->scale + c.begin);
     bnorm_widen(x, job->beta, 0, c, job->shift + c.begin);
+    x->k->scales(c.end - c.begin, job->moments.m2 + c.begin, divisor, job->rule.eps,
+                 bnorm_view_entry(x, job->gamma, c.begin), job->rstd + c.begin,
+                 job->scale + c.begin);
     for (ptrdiff_t j = c.begin; j < c.end; j++) {
         job->mean[j] = job->moments.mean[j];
         if (job->m2) job->m2[j] = job->moments.m2[j];
-        job->rstd[j] = bnorm_rstd(job->moments.m2[j] / divisor, job->rule.eps);
-        job->scale[j] *= job->rstd[j];
     }
 }
 

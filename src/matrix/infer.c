@@ -18,12 +18,11 @@ static bnorm_status check_statistics(bnorm_ctx *ctx, ptrdiff_t cols, const doubl
     return BNORM_OK;
 }
 
-/* gamma/sqrt(var + eps) of every column. */
+/* gamma/sqrt(var + eps) of every column; rstd: room for 1/sqrt(var + eps). */
 static void scales(const bnorm_view *x, const void *gamma, const double *var, double eps,
-                   double *scale)
+                   double *rstd, double *scale)
 {
-    bnorm_widen(x, gamma, 1, (bnorm_range){0, x->cols}, scale);
-    for (ptrdiff_t c = 0; c < x->cols; c++) scale[c] *= bnorm_rstd(var[c], eps);
+    x->k->scales(x->cols, var, 1, eps, gamma, rstd, scale);
 }
 
 typedef struct given {
@@ -43,7 +42,7 @@ static bnorm_status infer(bnorm_ctx *ctx, const bnorm_view *x, const given *g,
     BNORM_TRY(bnorm_scratch_open(ctx, &scratch, 2, x->cols, 0));
     double *scale = bnorm_scratch_take(&scratch, x->cols);
     double *shift = bnorm_scratch_take(&scratch, x->cols);
-    scales(x, g->gamma, g->var, g->eps, scale);
+    scales(x, g->gamma, g->var, g->eps, shift, scale); /* shift: not yet in use */
     bnorm_widen(x, g->beta, 0, (bnorm_range){0, x->cols}, shift);
     bnorm_affine_job job = {.x = x,
                             .y = y,
@@ -102,7 +101,7 @@ static bnorm_status fold(bnorm_ctx *ctx, const bnorm_view *g1, const void *bias,
     double *scale = bnorm_scratch_take(&scratch, g1->cols);
     double *shift = bnorm_scratch_take(&scratch, g1->cols);
     double *sum = bnorm_scratch_take(&scratch, g1->cols);
-    scales(g1, g->gamma, g->var, g->eps, scale);
+    scales(g1, g->gamma, g->var, g->eps, sum, scale); /* sum: not yet in use */
     bnorm_widen(g1, bias, 0, all, sum);
     bnorm_widen(g1, g->beta, 0, all, shift);
     for (ptrdiff_t c = 0; c < g1->cols; c++)

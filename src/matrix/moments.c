@@ -1,12 +1,6 @@
 /* moments: one pass a block about a pivot near the mean, redone when the pivot was far; blocks
- * are merged in their order (Chan, Golub and LeVeque 1983). E[x^2] - E[x]^2 appears nowhere:
- * with d = x - pivot, M2 = sum(d^2) - (sum d)^2/n loses at most the digits that FAR allows. */
+ * are merged in their order (Chan, Golub and LeVeque 1983). */
 #include "matrix/moments.h"
-
-#include <math.h>
-
-/* The squared distance from pivot to mean, in variances, above which the pass is redone. */
-#define FAR 16.0
 
 void bnorm_moments_need(const bnorm_cut *cut, ptrdiff_t *lines, ptrdiff_t *more)
 {
@@ -45,25 +39,6 @@ void bnorm_moments_start(bnorm_moments_job *job, const bnorm_view *x, const doub
     }
 }
 
-/* From sums about the pivot to mean and M2, in their place. Returns whether the pivot of some
- * column was far; such a column's pivot is moved to its mean, the others keep theirs and so
- * their bits. */
-static int finish(ptrdiff_t cols, double n, double *pivot, double *mean, double *m2)
-{
-    int far = 0;
-    for (ptrdiff_t c = 0; c < cols; c++) {
-        double shift = mean[c] / n, excess = shift * mean[c];
-        double rest = m2[c] - excess;
-        double moved = pivot[c] + shift;
-        int is_far = excess > FAR * rest && moved != pivot[c];
-        if (is_far) pivot[c] = moved;
-        far |= is_far;
-        mean[c] = moved;
-        m2[c] = rest < 0 ? 0 : rest; /* keeps NaN */
-    }
-    return far;
-}
-
 static void clear(ptrdiff_t count, double *a, double *b)
 {
     for (ptrdiff_t c = 0; c < count; c++) a[c] = b[c] = 0;
@@ -94,7 +69,7 @@ static void row_tile(bnorm_moments_job *job, ptrdiff_t b, bnorm_range r, bnorm_r
     for (int pass = 0; pass < PASSES; pass++) {
         clear(cols, mean, m2);
         k->row_sums(&x, weights, pivot, mean, m2);
-        if (!finish(cols, job->n[b], pivot, mean, m2)) break;
+        if (!k->moments(cols, job->n[b], pivot, mean, m2)) break;
     }
 }
 
@@ -106,7 +81,7 @@ void bnorm_line_moments(const bnorm_kernels *k, ptrdiff_t count, const void *x,
         k->line_sums(count, x, weights, pivot, sums);
         *mean = sums[0];
         *m2 = sums[1];
-        if (!finish(1, n, &pivot, mean, m2)) break;
+        if (!k->moments(1, n, &pivot, mean, m2)) break;
     }
 }
 

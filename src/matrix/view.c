@@ -130,7 +130,7 @@ void bnorm_widen(const bnorm_view *v, const void *from, double absent, bnorm_ran
                  double *to)
 {
     if (from)
-        v->k->widen(c.end - c.begin, (const char *)from + c.begin * (ptrdiff_t)v->k->size, to);
+        v->k->widen(c.end - c.begin, bnorm_view_entry(v, from, c.begin), to);
     else
         for (ptrdiff_t j = 0; j < c.end - c.begin; j++) to[j] = absent;
 }

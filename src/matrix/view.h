@@ -24,6 +24,12 @@ static inline char *bnorm_view_at(const bnorm_view *v, ptrdiff_t r, ptrdiff_t c)
     return v->data + at * (ptrdiff_t)v->k->size;
 }
 
+/* Entry c of a vector of the view's precision; NULL stays NULL. */
+static inline const void *bnorm_view_entry(const bnorm_view *v, const void *vector, ptrdiff_t c)
+{
+    return vector ? (const char *)vector + c * (ptrdiff_t)v->k->size : NULL;
+}
+
 /* The rows from r to r_end and columns from c to c_end of a row-major view. */
 bnorm_tile bnorm_view_tile(const bnorm_view *v, ptrdiff_t r, ptrdiff_t r_end, ptrdiff_t c,
                            ptrdiff_t c_end);

@@ -100,10 +100,10 @@ typedef struct bnorm_ctx_options {
     void (*release)(void *user, void *block);
     void *memory_user;
     /* Adds `values` over all cooperating processes, in place, the same bits everywhere; returns
-     * 0, or anything else to fail with BNORM_E_USER. When set, bnorm_moments, bnorm_forward and
-     * bnorm_backward take their rows as one share of a larger matrix and give the statistics,
-     * dgamma and dbeta of the whole; networks refuse such a context. NULL: this process is
-     * alone. */
+     * 0, or anything else to fail with BNORM_E_USER. When set, bnorm_moments, bnorm_forward,
+     * bnorm_backward and bnorm_infer_backward take their rows as one share of a larger matrix
+     * and give the statistics, dgamma and dbeta of the whole; networks refuse such a context.
+     * NULL: this process is alone. */
     int (*reduce)(void *user, double *values, ptrdiff_t count);
     void *reduce_user;
 } bnorm_ctx_options;
@@ -265,6 +265,24 @@ BNORM_API bnorm_status bnorm_backward_f32(bnorm_ctx *ctx, bnorm_mat_f32 x, bnorm
                                           bnorm_rule rule, bnorm_mat_f32 dx, float *dgamma,
                                           float *dbeta);
 
+/* Backward of inference: the statistics are constants, so with W = dy
+ *   dbeta = 1'W, dgamma = diag(xhat'W) with xhat = (x - mean)/sqrt(var + eps),
+ *   dx = (gamma/sqrt(var + eps)) w   per column.
+ * x, dy: rows x cols; mean, var, eps as given to bnorm_infer. dx: rows x cols, may be dy (in
+ * place) or x, or absent (data NULL). dgamma, dbeta: cols, or NULL; they come also when gamma
+ * or beta was NULL. Zero rows: sums of nothing, 0.
+ * Errors: as bnorm_infer. */
+BNORM_API bnorm_status bnorm_infer_backward_f64(bnorm_ctx *ctx, bnorm_mat_f64 x,
+                                                bnorm_mat_f64 dy, const double *gamma,
+                                                const double *mean, const double *var,
+                                                double eps, bnorm_mat_f64 dx, double *dgamma,
+                                                double *dbeta);
+BNORM_API bnorm_status bnorm_infer_backward_f32(bnorm_ctx *ctx, bnorm_mat_f32 x,
+                                                bnorm_mat_f32 dy, const float *gamma,
+                                                const double *mean, const double *var,
+                                                double eps, bnorm_mat_f32 dx, float *dgamma,
+                                                float *dbeta);
+
 /* Folding (maths.md section 5): the linear map that a dense layer followed by inference is:
  *   g1_out = g1 diag(gamma/sigma), bias_out = beta + (bias - mean) gamma/sigma,
  *   sigma = sqrt(var + eps).
@@ -302,6 +320,43 @@ BNORM_API bnorm_status bnorm_layernorm_backward_f64(bnorm_ctx *ctx, bnorm_mat_f6
                                                     double *dbeta);
 BNORM_API bnorm_status bnorm_layernorm_backward_f32(bnorm_ctx *ctx, bnorm_mat_f32 x,
                                                     bnorm_mat_f32 dy, const float *gamma,
+                                                    const double *mean, const double *rstd,
+                                                    bnorm_mat_f32 dx, float *dgamma,
+                                                    float *dbeta);
+
+/* Group normalisation (Wu and He 2018): x holds samples of `channels` channels with S values
+ * each: row i, columns c S .. c S + S - 1 are channel c of sample i, so x is rows x (channels
+ * S). Channels form `groups` groups of channels/groups neighbours; each group of each sample is
+ * normalised over its (channels/groups) S values, which are the divisor:
+ *   y = gamma_c (x - mean_ig) rstd_ig + beta_c.
+ * groups = channels is instance normalisation; groups = 1 normalises a whole sample.
+ * gamma, beta: channels or NULL; mean, rstd: rows x groups, row by row. In place allowed: y may
+ * be x. Zero rows are a no-op; no values (S = 0) give mean 0, rstd 0.
+ * backward: with W = dy, dbeta_c and dgamma_c are the sums of w and of xhat w over channel c of
+ * all samples, and per group, with u = gamma w,
+ *   dx = rstd [ u - mean(u) - xhat mean(xhat u) ].
+ * dx may be dy or x or absent (data NULL); dgamma, dbeta: channels or NULL.
+ * Errors: ARGUMENT (also channels that do not divide the columns, groups < 1 or that do not
+ *   divide channels), MEMORY. */
+BNORM_API bnorm_status bnorm_groupnorm_forward_f64(bnorm_ctx *ctx, bnorm_mat_f64 x,
+                                                   ptrdiff_t channels, ptrdiff_t groups,
+                                                   const double *gamma, const double *beta,
+                                                   double eps, bnorm_mat_f64 y, double *mean,
+                                                   double *rstd);
+BNORM_API bnorm_status bnorm_groupnorm_forward_f32(bnorm_ctx *ctx, bnorm_mat_f32 x,
+                                                   ptrdiff_t channels, ptrdiff_t groups,
+                                                   const float *gamma, const float *beta,
+                                                   double eps, bnorm_mat_f32 y, double *mean,
+                                                   double *rstd);
+BNORM_API bnorm_status bnorm_groupnorm_backward_f64(bnorm_ctx *ctx, bnorm_mat_f64 x,
+                                                    bnorm_mat_f64 dy, ptrdiff_t channels,
+                                                    ptrdiff_t groups, const double *gamma,
+                                                    const double *mean, const double *rstd,
+                                                    bnorm_mat_f64 dx, double *dgamma,
+                                                    double *dbeta);
+BNORM_API bnorm_status bnorm_groupnorm_backward_f32(bnorm_ctx *ctx, bnorm_mat_f32 x,
+                                                    bnorm_mat_f32 dy, ptrdiff_t channels,
+                                                    ptrdiff_t groups, const float *gamma,
                                                     const double *mean, const double *rstd,
                                                     bnorm_mat_f32 dx, float *dgamma,
                                                     float *dbeta);

@@ -113,7 +113,7 @@ static void run_step(bench *b, int step, ptrdiff_t rows, ptrdiff_t cols)
         k->line_slope(count, b->x, b->w, b->weights, &s, b->y, 0);
         break;
     case 16:
-        k->layer_affine(cols, b->x, 0.1, 1.5, b->v[1], b->v[2], b->y);
+        k->layer_affine(cols, b->x, 0.1, 1.5, b->v[1], b->v[2], 1, b->y);
         break;
     case 17:
         k->layer_sums(cols, b->x, b->w, b->v[1], 0.1, b->sums);
@@ -122,7 +122,7 @@ static void run_step(bench *b, int step, ptrdiff_t rows, ptrdiff_t cols)
         k->layer_collect(cols, b->x, b->w, 0.1, 1.5, b->v[4], b->v[5]);
         break;
     case 19:
-        k->layer_slope(cols, b->x, b->w, b->v[1], 1.5, &s, b->y);
+        k->layer_slope(cols, b->x, b->w, b->v[1], 1, 1.5, &s, b->y);
         break;
     case 20:
         k->row_scale(&x, b->v[1], b->y, LD);
@@ -133,11 +133,17 @@ static void run_step(bench *b, int step, ptrdiff_t rows, ptrdiff_t cols)
     case 22:
         k->scatter(cols, rows, b->x, b->y, LD);
         break;
+    case 23:
+        k->layer_affine(cols, b->x, 0.1, 1.5, b->v[1], b->v[2], 0, b->y);
+        break;
+    case 24:
+        k->layer_slope(cols, b->x, b->w, b->v[1], 0, 1.5, &s, b->y);
+        break;
     default:
         k->widen(cols, b->x, b->v[4]);
     }
 }
-enum { STEPS = 24 };
+enum { STEPS = 26 };
 
 /* Sums of at most ROWS * LD terms of size about 1, fused or not: far above either's rounding,
  * far below a term lost or doubled. */

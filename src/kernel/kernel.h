@@ -77,9 +77,10 @@ typedef struct bnorm_kernels {
                    const double *rstd, const double *dbeta, double *dgamma,
                    const bnorm_coefficients *to);
 
-    /* Layer normalisation of one contiguous row: y = ((x - mean) rstd) gamma + beta. */
+    /* Layer normalisation of one contiguous row: y = ((x - mean) rstd) gamma + beta. gamma and
+     * beta hold a number for each element, or (each = 0) one for all. */
     void (*layer_affine)(ptrdiff_t count, const void *x, double mean, double rstd,
-                         const double *gamma, const double *beta, void *y);
+                         const double *gamma, const double *beta, int each, void *y);
     /* With u = gamma w: sums[0] += sum(u), sums[1] += sum(u (x - mean)). */
     void (*layer_sums)(ptrdiff_t count, const void *x, const void *w, const double *gamma,
                        double mean, double sums[2]);
@@ -88,7 +89,7 @@ typedef struct bnorm_kernels {
                           double rstd, double *dgamma, double *dbeta);
     /* dx = rstd [ u - (p + (x - mean) q) ]. */
     void (*layer_slope)(ptrdiff_t count, const void *x, const void *w, const double *gamma,
-                        double rstd, const bnorm_slope *a, void *dx);
+                        int each, double rstd, const bnorm_slope *a, void *dx);
 
     void (*widen)(ptrdiff_t count, const void *from, double *to);
     void (*narrow)(ptrdiff_t count, const double *from, void *to);

@@ -3,8 +3,8 @@
 #include "matrix/affine.h"
 #include "matrix/scratch.h"
 
-static bnorm_status check_statistics(bnorm_ctx *ctx, ptrdiff_t cols, const double *mean,
-                                     const double *var, double eps)
+bnorm_status bnorm_check_statistics(bnorm_ctx *ctx, ptrdiff_t cols, const double *mean,
+                                    const double *var, double eps)
 {
     BNORM_TRY(bnorm_check_number(ctx, eps, "eps"));
     if (cols == 0) return BNORM_OK;
@@ -36,7 +36,7 @@ static bnorm_status infer(bnorm_ctx *ctx, const bnorm_view *x, const given *g,
 {
     BNORM_TRY(bnorm_check_view(ctx, x, "x"));
     BNORM_TRY(bnorm_check_like(ctx, y, "y", x, "x"));
-    BNORM_TRY(check_statistics(ctx, x->cols, g->mean, g->var, g->eps));
+    BNORM_TRY(bnorm_check_statistics(ctx, x->cols, g->mean, g->var, g->eps));
     if (x->cols == 0 || x->rows == 0) return BNORM_OK;
     bnorm_scratch scratch;
     BNORM_TRY(bnorm_scratch_open(ctx, &scratch, 2, x->cols, 0));
@@ -92,7 +92,7 @@ static bnorm_status fold(bnorm_ctx *ctx, const bnorm_view *g1, const void *bias,
 {
     BNORM_TRY(bnorm_check_view(ctx, g1, "g1"));
     BNORM_TRY(bnorm_check_like(ctx, out, "g1_out", g1, "g1"));
-    BNORM_TRY(check_statistics(ctx, g1->cols, g->mean, g->var, g->eps));
+    BNORM_TRY(bnorm_check_statistics(ctx, g1->cols, g->mean, g->var, g->eps));
     if (g1->cols == 0) return BNORM_OK;
     BNORM_TRY(bnorm_check_pointer(ctx, bias_out, "bias_out"));
     bnorm_scratch scratch;

@@ -48,6 +48,10 @@ bnorm_status bnorm_check_weights(bnorm_ctx *ctx, ptrdiff_t rows, const double *w
 bnorm_status bnorm_check_total(bnorm_ctx *ctx, double n);
 bnorm_status bnorm_check_divisor(bnorm_ctx *ctx, double n, double ddof);
 
+/* Given statistics: eps legal, mean and var there, no var negative. */
+bnorm_status bnorm_check_statistics(bnorm_ctx *ctx, ptrdiff_t cols, const double *mean,
+                                    const double *var, double eps);
+
 /* Returns the status of a call from the calling function unless it is success. */
 #define BNORM_TRY(call)                                                                        \
     do {                                                                                       \

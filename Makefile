@@ -23,10 +23,11 @@ check:
 proof: all
 	sh tests/proof.sh $(BUILD)
 
-# Figures beside the limit of memory and beside a peer; installs the peer when it is missing.
+# Figures beside the limit of memory and beside peers, which are installed when missing; make bench
+# JSON=FILE also writes them as records.
 bench:
 	./setup packages bench
-	sh bench/run.sh
+	sh bench/run.sh $(JSON)
 
 install: $(BUILD)/build.ninja
 	meson configure $(BUILD) -Dprefix=$(PREFIX)

@@ -150,6 +150,16 @@ static void infer(run *r)
     free(x.data), free(y.data);
 }
 
+static void infer_backward(run *r)
+{
+    bnorm_mat_f64 x = matrix(r, "x"), dy = matrix(r, "dy"), dx = empty(r, x.rows, x.cols);
+    double *dgamma = grab(x.cols), *dbeta = grab(x.cols);
+    demand(r, bnorm_infer_backward_f64(r->ctx, x, dy, vector(r, "gamma"), vector(r, "mean"),
+                                       vector(r, "var"), number(r, "eps"), dx, dgamma, dbeta));
+    show_gradients(r, dx, dgamma, dbeta, x.cols);
+    free(x.data), free(dy.data);
+}
+
 static void fold(run *r)
 {
     bnorm_mat_f64 g1 = matrix(r, "g1"), out = empty(r, g1.rows, g1.cols);
@@ -242,15 +252,41 @@ static void layer_norm(run *r)
     free(x.data), free(dy.data), free(y.data), free(mean), free(rstd);
 }
 
+static void group_norm(run *r)
+{
+    bnorm_mat_f64 x = matrix(r, "x"), dy = matrix(r, "dy");
+    bnorm_mat_f64 y = empty(r, x.rows, x.cols), dx = empty(r, x.rows, x.cols);
+    ptrdiff_t groups = (ptrdiff_t)number(r, "groups");
+    ptrdiff_t channels = (ptrdiff_t)number(r, "channels");
+    double *mean = grab(x.rows * groups), *rstd = grab(x.rows * groups);
+    double *dgamma = grab(channels), *dbeta = grab(channels);
+    const double *gamma = vector(r, "gamma");
+    demand(r, bnorm_groupnorm_forward_f64(r->ctx, x, channels, groups, gamma, vector(r, "beta"),
+                                          number(r, "eps"), y, mean, rstd));
+    demand(r, bnorm_groupnorm_backward_f64(r->ctx, x, dy, channels, groups, gamma, mean, rstd,
+                                           dx, dgamma, dbeta));
+    show_matrix(r, "y", y);
+    show_matrix(r, "mean", bnorm_view_f64(mean, x.rows, groups, BNORM_ROW_MAJOR));
+    show_matrix(r, "rstd", bnorm_view_f64(rstd, x.rows, groups, BNORM_ROW_MAJOR));
+    show_gradients(r, dx, dgamma, dbeta, channels);
+    free(x.data), free(dy.data), free(y.data), free(mean), free(rstd);
+}
+
 /* -------------------------------------------------------------------------------- program */
 
 static const struct {
     const char *name;
     void (*run)(run *r);
-} operations[] = {{"forward", forward}, {"backward", backward},    {"infer", infer},
-
-                  {"fold", fold},       {"moments", moments},      {"merge", merge},
-                  {"running", running}, {"layer_norm", layer_norm}};
+} operations[] = {{"forward", forward},
+                  {"backward", backward},
+                  {"infer", infer},
+                  {"infer_backward", infer_backward},
+                  {"fold", fold},
+                  {"moments", moments},
+                  {"merge", merge},
+                  {"running", running},
+                  {"layer_norm", layer_norm},
+                  {"group_norm", group_norm}};
 
 static void run_case(run *r)
 {

@@ -361,6 +361,71 @@ BNORM_API bnorm_status bnorm_groupnorm_backward_f32(bnorm_ctx *ctx, bnorm_mat_f3
                                                     bnorm_mat_f32 dx, float *dgamma,
                                                     float *dbeta);
 
+/* ------------------------------------------------------------------------- weight space */
+
+/* What the normalisation of Z = X G1 needs to know of X (maths.md section 2), made once while X
+ * does not change. With it the statistics of Z and the gradient in G1 cost products of p1 x p1,
+ * and no pass over Z. */
+typedef struct bnorm_gram {
+    ptrdiff_t rows, cols;  /* N x p1, those of X */
+    const double *weights; /* omega as given, by reference, or NULL */
+    double n, ddof;        /* sum(omega); M = n - ddof */
+    const double *xbar;    /* 2 p1: the column means, then what their rounding left, the
+                              means of X - 1 xbar' */
+    const double *s;       /* p1 x p1, contiguous: S = Xc'diag(omega)Xc/M, Xc = X - 1 xbar' */
+} bnorm_gram;
+
+/* Makes *gram, whose arrays are the caller's: xbar (2 cols) and s (cols x cols, symmetric to the
+ * bit) are outputs, weights (rows or NULL) is referred to; all three must outlive it. S is made
+ * from centred X in double in both precisions, so large means cost no digits. Zero rows is
+ * DOMAIN. A context with a reduction gives n, xbar and s of all rows.
+ * Errors: ARGUMENT, DOMAIN (n - ddof <= 0), MEMORY. */
+BNORM_API bnorm_status bnorm_gram_f64(bnorm_ctx *ctx, bnorm_mat_f64 x, const double *weights,
+                                      double ddof, double *xbar, double *s, bnorm_gram *gram);
+BNORM_API bnorm_status bnorm_gram_f32(bnorm_ctx *ctx, bnorm_mat_f32 x, const double *weights,
+                                      double ddof, double *xbar, double *s, bnorm_gram *gram);
+
+/* B = bn(X G1) without Z:
+ *   (W1) mean_j = xbar'g_j, v_j = g_j'S g_j
+ *   (W4) B = Xc G1 diag(gamma rstd) + 1 beta', rstd = 1/sqrt(v + eps)
+ * with Xc made block by block: column means cost no digits. v_j loses digits where g_j'S g_j
+ * cancels (X nearly collinear along g_j). So a column with
+ *   v_j + eps < a_j^2/(BNORM_GRAM_LOSS p1),   a_j = sum_k |g_kj| sqrt(S_kk),
+ * goes the ordinary way, the moments of the column of Xc G1; a_j^2 <= p1 v_j while the columns
+ * of X are uncorrelated. A column whose v + eps is 0 is exactly beta.
+ * x: N x p1, that of the gram. g1: p1 x p2. gamma, beta: p2 or NULL. b: N x p2. mean, rstd: p2,
+ * outputs. Float data are centred and multiplied as float; the statistics come from double.
+ * Errors: ARGUMENT (also more columns, or a larger ld of b, than BLAS's int), MEMORY. */
+#define BNORM_GRAM_LOSS 16.0
+BNORM_API bnorm_status bnorm_dense_forward_f64(bnorm_ctx *ctx, bnorm_mat_f64 x,
+                                               bnorm_mat_f64 g1, const bnorm_gram *gram,
+                                               const double *gamma, const double *beta,
+                                               double eps, bnorm_mat_f64 b, double *mean,
+                                               double *rstd);
+BNORM_API bnorm_status bnorm_dense_forward_f32(bnorm_ctx *ctx, bnorm_mat_f32 x,
+                                               bnorm_mat_f32 g1, const bnorm_gram *gram,
+                                               const float *gamma, const float *beta,
+                                               double eps, bnorm_mat_f32 b, double *mean,
+                                               double *rstd);
+
+/* Its gradient from W = db, with G = Xc'W:
+ *   (B1) dbeta = 1'W   (W2) dgamma_j = rstd_j g_j'G_j
+ *   (W3) dg1_j = (gamma rstd)_j [ G_j - (S g_j) rstd_j dgamma_j ]
+ * which is X'dz of (B3) without dz. A column that fails the test above (v + eps is 1/rstd^2
+ * here) takes (B1)-(B3): its z is made again. x, g1, gram, gamma as given to forward; rstd as it
+ * returned them. db: N x p2. dg1: p1 x p2, or absent (data NULL). dgamma, dbeta: p2 or NULL.
+ * Errors: ARGUMENT, DOMAIN, MEMORY. */
+BNORM_API bnorm_status bnorm_dense_backward_f64(bnorm_ctx *ctx, bnorm_mat_f64 x,
+                                                bnorm_mat_f64 g1, const bnorm_gram *gram,
+                                                bnorm_mat_f64 db, const double *gamma,
+                                                const double *rstd, bnorm_mat_f64 dg1,
+                                                double *dgamma, double *dbeta);
+BNORM_API bnorm_status bnorm_dense_backward_f32(bnorm_ctx *ctx, bnorm_mat_f32 x,
+                                                bnorm_mat_f32 g1, const bnorm_gram *gram,
+                                                bnorm_mat_f32 db, const float *gamma,
+                                                const double *rstd, bnorm_mat_f32 dg1,
+                                                float *dgamma, float *dbeta);
+
 /* --------------------------------------------------------------------- running statistics */
 
 typedef enum bnorm_running_kind {

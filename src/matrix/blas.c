@@ -1,4 +1,4 @@
-/* blas: dgemm_ called as C' = B'A', and weak references to the thread settings of known
+/* blas: dgemm_ and sgemm_ called as C' = B'A', and weak references to the thread settings of known
  * libraries. */
 #include "matrix/blas.h"
 
@@ -8,6 +8,10 @@ extern void dgemm_(const char *transa, const char *transb, const int *m, const i
                    const int *k, const double *alpha, const double *a, const int *lda,
                    const double *b, const int *ldb, const double *beta, double *c,
                    const int *ldc, size_t, size_t);
+extern void sgemm_(const char *transa, const char *transb, const int *m, const int *n,
+                   const int *k, const float *alpha, const float *a, const int *lda,
+                   const float *b, const int *ldb, const float *beta, float *c, const int *ldc,
+                   size_t, size_t);
 
 static int leading(ptrdiff_t ld)
 {
@@ -22,6 +26,17 @@ void bnorm_gemm_f64(int transpose_a, int transpose_b, ptrdiff_t m, ptrdiff_t n, 
     int rows = (int)n, cols = (int)m, inner = (int)k;
     int la = leading(lda), lb = leading(ldb), lc = leading(ldc);
     dgemm_(transpose_b ? "T" : "N", transpose_a ? "T" : "N", &rows, &cols, &inner, &alpha, b,
+           &lb, a, &la, &beta, c, &lc, 1, 1);
+}
+
+void bnorm_gemm_f32(int transpose_a, int transpose_b, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
+                    float alpha, const float *a, ptrdiff_t lda, const float *b, ptrdiff_t ldb,
+                    float beta, float *c, ptrdiff_t ldc)
+{
+    if (m == 0 || n == 0) return;
+    int rows = (int)n, cols = (int)m, inner = (int)k;
+    int la = leading(lda), lb = leading(ldb), lc = leading(ldc);
+    sgemm_(transpose_b ? "T" : "N", transpose_a ? "T" : "N", &rows, &cols, &inner, &alpha, b,
            &lb, a, &la, &beta, c, &lc, 1, 1);
 }
 

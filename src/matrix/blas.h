@@ -12,6 +12,9 @@
 void bnorm_gemm_f64(int transpose_a, int transpose_b, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
                     double alpha, const double *a, ptrdiff_t lda, const double *b,
                     ptrdiff_t ldb, double beta, double *c, ptrdiff_t ldc);
+void bnorm_gemm_f32(int transpose_a, int transpose_b, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
+                    float alpha, const float *a, ptrdiff_t lda, const float *b, ptrdiff_t ldb,
+                    float beta, float *c, ptrdiff_t ldc);
 
 /* Holds the BLAS's own threads at one between the calls, where it offers a way (OpenBLAS, BLIS,
  * MKL); hold returns what release must be given. Pairs may nest, and overlap in several threads

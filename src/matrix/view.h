@@ -16,6 +16,14 @@ typedef struct bnorm_view {
 
 bnorm_view bnorm_view_of_f64(bnorm_mat_f64 m);
 bnorm_view bnorm_view_of_f32(bnorm_mat_f32 m);
+static inline bnorm_mat_f64 bnorm_mat_of_f64(const bnorm_view *v)
+{
+    return (bnorm_mat_f64){(double *)v->data, v->rows, v->cols, v->ld, v->layout};
+}
+static inline bnorm_mat_f32 bnorm_mat_of_f32(const bnorm_view *v)
+{
+    return (bnorm_mat_f32){(float *)v->data, v->rows, v->cols, v->ld, v->layout};
+}
 
 /* Entry (r, c). */
 static inline char *bnorm_view_at(const bnorm_view *v, ptrdiff_t r, ptrdiff_t c)

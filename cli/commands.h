@@ -10,5 +10,6 @@ int bnorm_cli_fit(cli_args *args);
 int bnorm_cli_predict(cli_args *args);
 int bnorm_cli_summary(cli_args *args);
 int bnorm_cli_check(cli_args *args);
+int bnorm_cli_bench(cli_args *args);
 
 #endif

@@ -10,6 +10,7 @@
 #define MODEL    "Network"
 #define TRAINING "Training"
 #define CHECKING "Checking"
+#define BENCH    "Measuring"
 #define TABLE    "Data"
 #define OUTPUT   "Output"
 #define GENERAL  "General"
@@ -57,6 +58,8 @@ static const cli_option_row table[OPT_COUNT] = {
                   "rows drawn from the table; 0 for all"},
     [OPT_QUESTION] = {"question", 0, NULL, NULL, CMD_CHECK, CHECKING,
                       "in place of MODEL and TABLE: the question that bnorm answers"},
+    [OPT_QUICK] = {"quick", 0, NULL, NULL, CMD_BENCH, BENCH,
+                   "the two smallest shapes alone, once: whether it works, not how fast"},
     [OPT_WEIGHTS] = {"weights", 0, "COLUMN", NULL, CMD_FIT | CMD_CHECK, TABLE,
                      "observation weights; '.' in the formula leaves this column out"},
     [OPT_NO_STANDARDIZE] = {"no-standardize", 0, NULL, NULL, CMD_FIT, TABLE,
@@ -74,7 +77,7 @@ static const cli_option_row table[OPT_COUNT] = {
                     "write fitted values, the same bytes as predict would"},
     [OPT_PLOT] = {"plot", 0, "FILE", NULL, CMD_FIT, OUTPUT,
                   "draw the training curve and fitted against observed (SVG)"},
-    [OPT_JSON] = {"json", 0, NULL, NULL, CMD_FIT | CMD_SUMMARY | CMD_CHECK, OUTPUT,
+    [OPT_JSON] = {"json", 0, NULL, NULL, CMD_FIT | CMD_SUMMARY | CMD_CHECK | CMD_BENCH, OUTPUT,
                   "print the result as one JSON object"},
     [OPT_QUIET] = {"quiet", 'q', NULL, NULL, CMD_ALL, OUTPUT,
                    "no report, notes or progress; errors and --json remain"},
@@ -82,6 +85,8 @@ static const cli_option_row table[OPT_COUNT] = {
                   "every random choice is a function of this whole number"},
     [OPT_THREADS] = {"threads", 0, "N", "0", CMD_TABLE, GENERAL,
                      "threads; 0: one a processor. Results do not depend on it"},
+    [OPT_THREADS_BENCH] = {"threads", 0, "N", "0", CMD_BENCH, GENERAL,
+                           "measure one thread, then N; 0: one a processor"},
     [OPT_HELP] = {"help", 'h', NULL, NULL, CMD_ALL | CMD_NONE, GENERAL, "print this help"},
     [OPT_VERSION] = {"version", 'V', NULL, NULL, CMD_ALL | CMD_NONE, GENERAL,
                      "print the version"},

@@ -29,6 +29,7 @@ typedef enum cli_option {
     OPT_ENTRIES,
     OPT_ROWS,
     OPT_QUESTION,
+    OPT_QUICK,
     OPT_WEIGHTS,
     OPT_NO_STANDARDIZE,
     OPT_NA,
@@ -42,6 +43,7 @@ typedef enum cli_option {
     OPT_QUIET,
     OPT_SEED,
     OPT_THREADS,
+    OPT_THREADS_BENCH,
     OPT_HELP,
     OPT_VERSION,
     OPT_MAN,
@@ -73,8 +75,16 @@ typedef struct cli_command {
 /* The subcommands, ended by one without a name (main.c). */
 extern const cli_command bnorm_cli_commands[];
 
-enum { CMD_NONE = 1, CMD_FIT = 2, CMD_PREDICT = 4, CMD_SUMMARY = 8, CMD_CHECK = 16 };
-enum { CMD_TABLE = CMD_FIT | CMD_PREDICT | CMD_CHECK, CMD_ALL = CMD_TABLE | CMD_SUMMARY };
+enum {
+    CMD_NONE = 1,
+    CMD_FIT = 2,
+    CMD_PREDICT = 4,
+    CMD_SUMMARY = 8,
+    CMD_CHECK = 16,
+    CMD_BENCH = 32,
+    CMD_TABLE = CMD_FIT | CMD_PREDICT | CMD_CHECK,
+    CMD_ALL = CMD_TABLE | CMD_SUMMARY | CMD_BENCH
+};
 
 /* One row of the table. */
 typedef struct cli_option_row {

@@ -1,0 +1,43 @@
+"""bnorm: batch normalisation as matrix algebra, with exact gradients.
+
+The functions of this module work on matrices: `rows x cols`, a row an observation, a column a
+variable. They take whatever lends memory on the CPU, by the buffer protocol (NumPy arrays,
+memoryviews), ``__array_interface__`` or DLPack (torch tensors), in float32 or float64, row-major or
+column-major, padded or not, without a copy; other strides cost one copy. Statistics are float64
+whatever the data. The lock of the interpreter is released while the library computes.
+
+>>> import numpy as np, bnorm
+>>> x = np.array([[1., 10.], [2., 20.], [3., 60.]])
+>>> y, stats = bnorm.forward(x)
+>>> stats.mean
+array([ 2., 30.])
+>>> dx, dgamma, dbeta = bnorm.backward(np.ones((3, 2)), x, None, stats)
+>>> dbeta
+array([3., 3.])
+
+Networks: `Net`, with `Dense`, `BatchNorm`, `Dropout`, activations by name and `Layer` for your own;
+estimators for scikit-learn are in `bnorm.sklearn`.
+"""
+from . import _core
+from ._matrix import (Gram, Moments, RunningStats, Stats, backward, dense_backward, dense_forward, fold, forward,
+                      get_threads, gram, group_norm, group_norm_backward, infer, infer_backward, jacobian, layer_norm,
+                      layer_norm_backward, merge, moments, set_threads)
+from ._net import BatchNorm, BlockCheck, Dense, Dropout, FitReport, Layer, Net
+
+__version__: str = _core.version()
+
+
+def isa() -> str:
+    """The instruction set of the kernels in use: "avx512", "avx2", "neon" or "scalar".
+
+    The environment variable BNORM_ISA names a lesser one than the processor's best.
+    """
+    return _core.isa()
+
+
+__all__ = [
+    "BatchNorm", "BlockCheck", "Dense", "Dropout", "FitReport", "Gram", "Layer", "Moments", "Net", "RunningStats",
+    "Stats", "backward", "dense_backward", "dense_forward", "fold", "forward", "get_threads", "gram", "group_norm",
+    "group_norm_backward", "infer", "infer_backward", "isa", "jacobian", "layer_norm", "layer_norm_backward", "merge",
+    "moments", "set_threads",
+]

@@ -42,6 +42,9 @@ static inline vd load_full_f32(const float *from)
 }
 #define CONVERTS 1
 
+/* Holds a vector in a register: left alone, compilers read it again for every use. */
+#define KEEP(v) __asm__("" : "+x"(v))
+
 #include "kernel/table.inc"
 
 #if defined(__clang__)

@@ -34,6 +34,13 @@ static inline void stream_f32(float *to, vf v)
 #define MADD(a, b, c)  ((vd)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
 #define MADDF(a, b, c) ((vf)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
 
+/* a - b where multiplications are made: additions and conversions crowd the other half of the
+ * processor. */
+#define LESS(a, b) ((vd)_mm512_fmsub_pd((__m512d)(a), _mm512_set1_pd(1), (__m512d)(b)))
+
+/* A strip of eight vectors with its sums and pivots fits 32 registers. */
+#define STRIP 8
+
 /* Compilers find this conversion in halves only. */
 static inline vd load_full_f32(const float *from)
 {
@@ -64,6 +71,9 @@ static inline void put_part_f32(float *to, ptrdiff_t k, vf v)
     _mm512_mask_storeu_ps(to, (__mmask16)((1u << k) - 1), (__m512)v);
 }
 #define MASKED_PARTS 1
+
+/* Holds a vector in a register: left alone, compilers read it again for every use. */
+#define KEEP(v) __asm__("" : "+v"(v))
 
 #include "kernel/table.inc"
 

@@ -33,6 +33,19 @@ typedef struct bnorm_coefficients {
     double *scale, *p, *q;
 } bnorm_coefficients;
 
+/* The activations, in the order of the tables below. */
+enum {
+    BNORM_IDENTITY,
+    BNORM_RELU,
+    BNORM_LEAKY_RELU,
+    BNORM_TANH,
+    BNORM_LOGISTIC,
+    BNORM_SOFTPLUS,
+    BNORM_GELU,
+    BNORM_FUNCTIONS
+};
+#define BNORM_LEAKY_SLOPE 0.01
+
 /* Weights may be NULL (all 1). Outputs may be the inputs. `stream` non-zero: the output will
  * not be read soon, so it may bypass the caches. Sums are added to what the vectors hold. */
 typedef struct bnorm_kernels {
@@ -98,6 +111,11 @@ typedef struct bnorm_kernels {
     /* Between strided entries, (r, c) at r + c * ld, and a contiguous row-major tile. */
     void (*gather)(ptrdiff_t rows, ptrdiff_t cols, const void *from, ptrdiff_t ld, void *tile);
     void (*scatter)(ptrdiff_t rows, ptrdiff_t cols, const void *tile, void *to, ptrdiff_t ld);
+
+    /* v = a(b), db = dv a'(b) for `count` elements, to 4 units in the last place (gelu: 8);
+     * v may be b, db may be dv or b. */
+    void (*value[BNORM_FUNCTIONS])(ptrdiff_t count, const void *b, void *v);
+    void (*gradient[BNORM_FUNCTIONS])(ptrdiff_t count, const void *b, const void *dv, void *db);
 } bnorm_kernels;
 
 /* The tables in use: the best instruction set, or the lesser one that BNORM_ISA named when they

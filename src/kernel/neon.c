@@ -12,6 +12,7 @@
 #define ISA            neon
 #define LANES          2
 #define FLOATS         4
+#define STRIP          8
 #define MADD(a, b, c)  vfmaq_f64(c, a, b)
 #define MADDF(a, b, c) vfmaq_f32(c, a, b)
 typedef double vd __attribute__((vector_size(16)));

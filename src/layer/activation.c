@@ -2,6 +2,7 @@
  * in place and B is computed again, a piece at a time. */
 #include "base/threads.h"
 #include "layer/layer.h"
+#include "matrix/functions.h"
 
 enum {
     TASK = 16384, /* elements a task, about */
@@ -24,7 +25,7 @@ static void run(const bnorm_pass *pass, elements *e, void (*task)(void *, ptrdif
 {
     e->rows = task_rows(e->from.cols);
     bnorm_ctx *ctx = bnorm_worth(pass->ctx, 2.0 * (double)e->from.rows * (double)e->from.cols);
-    if (!bnorm_activation_is_builtin(&e->l->activation)) ctx = NULL;
+    if (bnorm_activation_number(&e->l->activation) < 0) ctx = NULL;
     bnorm_parallel(ctx, (e->from.rows + e->rows - 1) / e->rows, task, e);
 }
 

@@ -74,7 +74,6 @@ void bnorm_batchnorm_rebuild(const layer *l, ptrdiff_t first, ptrdiff_t rows, pt
                              ptrdiff_t cols, double *b);
 
 /* The caller's own functions run on the caller's thread only; ours on any. */
-int bnorm_activation_is_builtin(const bnorm_activation *a);
 int bnorm_loss_is_builtin(const bnorm_loss *loss);
 
 /* The context for work of about so many nanoseconds on one thread; NULL, which is one thread,

@@ -1,16 +1,13 @@
-/* activation: V = a(B), element by element; backward dB = dV a'(B). After a batchnorm it works
- * in place and B is computed again, a piece at a time. */
+/* activation: V = a(B), element by element; backward dB = dV a'(B). */
 #include "base/threads.h"
 #include "layer/layer.h"
 #include "matrix/functions.h"
 
-enum {
-    TASK = 16384, /* elements a task, about */
-    PIECE = 2048  /* elements of B computed again at once */
-};
+enum { TASK = 16384 }; /* elements a task, about */
 
 typedef struct elements {
     const layer *l;
+    const double *b;
     bnorm_mat_f64 from, to; /* b and v, or dv and db */
     ptrdiff_t rows;         /* a task */
 } elements;
@@ -51,26 +48,8 @@ static void gradient_task(void *argument, ptrdiff_t k)
     const bnorm_activation *a = &e->l->activation;
     ptrdiff_t first, rows = part(e, k, &first);
     ptrdiff_t offset = first * e->from.cols;
-    a->gradient(a->user, rows * e->from.cols, e->l->x.data + offset, e->from.data + offset,
+    a->gradient(a->user, rows * e->from.cols, e->b + offset, e->from.data + offset,
                 e->to.data + offset);
-}
-
-/* The same with B computed again: whole rows, or pieces of one row when it is long. */
-static void rebuilt_task(void *argument, ptrdiff_t k)
-{
-    const elements *e = argument;
-    const bnorm_activation *a = &e->l->activation;
-    double b[PIECE];
-    ptrdiff_t first, rows = part(e, k, &first), cols = e->from.cols;
-    ptrdiff_t high = cols < PIECE ? PIECE / cols : 1, wide = cols < PIECE ? cols : PIECE;
-    for (ptrdiff_t i = first; i < first + rows; i += high)
-        for (ptrdiff_t j = 0; j < cols; j += wide) {
-            ptrdiff_t h = i + high < first + rows ? high : first + rows - i;
-            ptrdiff_t w = j + wide < cols ? wide : cols - j;
-            bnorm_batchnorm_rebuild(e->l->previous, i, h, j, w, b);
-            double *dv = e->from.data + i * cols + j, *db = e->to.data + i * cols + j;
-            a->gradient(a->user, h * w, b, dv, db);
-        }
 }
 
 static int forward(void *user, const bnorm_pass *pass, const double *params, bnorm_mat_f64 x,
@@ -85,9 +64,9 @@ static int forward(void *user, const bnorm_pass *pass, const double *params, bno
 static int backward(void *user, const bnorm_pass *pass, const double *params, bnorm_mat_f64 x,
                     bnorm_mat_f64 y, bnorm_mat_f64 dy, double *dparams, bnorm_mat_f64 dx)
 {
-    (void)params, (void)x, (void)y, (void)dparams;
-    elements e = {.l = user, .from = dy, .to = dx};
-    if (dx.data) run(pass, &e, e.l->in_place ? rebuilt_task : gradient_task);
+    (void)params, (void)y, (void)dparams;
+    elements e = {.l = user, .b = x.data, .from = dy, .to = dx};
+    if (dx.data) run(pass, &e, gradient_task);
     return BNORM_OK;
 }
 

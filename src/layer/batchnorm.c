@@ -1,46 +1,78 @@
-/* batchnorm: the matrix functions as a layer.
+/* batchnorm: a layer whose statistics are those of the batch.
  *   forward   B = zhat diag(gamma) + 1 beta', zhat = (Z - 1 mu') diag(1/sigma)
  *   backward  (B1) dbeta = 1'W   (B2) dgamma = diag(zhat'W)
  *             (B3) dz = (gamma/sigma) [ w - (omega/n) dbeta - (omega zhat) dgamma/M ]
- * so that, seen from the weights before it, dR/dG = X'dz is (W3). Nothing but Z is kept: B is
- * computed again where it is needed, by the kernel that forward uses: the same bits.
- * Theorems: W3_is_X_dz, W3_is_derivative. */
+ * so that, seen from the weights before it, dR/dG = X'dz is (W3). A pass makes the statistics
+ * and the sums of (B1) and (B2) from blocks of rows. Nothing but Z is kept: B is computed again
+ * where it is needed, by the same kernel: the same bits. Theorems: W3_is_X_dz,
+ * W3_is_derivative. */
 #include <string.h>
 
 #include "kernel/kernel.h"
 #include "layer/layer.h"
+#include "matrix/view.h"
 
+/* Inference. */
 static int forward(void *user, const bnorm_pass *pass, const double *params, bnorm_mat_f64 x,
                    bnorm_mat_f64 y)
 {
     layer *l = user;
-    const double *gamma = params, *beta = params + l->inputs;
-    if (!pass->training)
-        return bnorm_infer_f64(pass->ctx, x, gamma, beta, l->mean, l->var, l->rule.eps, y);
-    bnorm_status status = bnorm_forward_f64(pass->ctx, x, pass->weights, gamma, beta, l->rule,
-                                            y, l->batch_mean, l->batch_rstd);
-    for (ptrdiff_t j = 0; j < l->inputs; j++) l->batch_scale[j] = gamma[j] * l->batch_rstd[j];
+    return bnorm_infer_f64(pass->ctx, x, params, params + l->inputs, l->mean, l->var,
+                           l->rule.eps, y);
+}
+
+static bnorm_tile tile_of(bnorm_mat_f64 x)
+{
+    return (bnorm_tile){x.data, x.rows, x.cols, x.ld};
+}
+
+bnorm_status bnorm_batchnorm_prepare(bnorm_ctx *ctx, layer *l)
+{
+    bnorm_status status = bnorm_buffer_reserve(ctx, &l->vectors, 6, l->inputs);
+    double **vectors[] = {&l->batch.mean,  &l->batch.m2, &l->batch.rstd,
+                          &l->batch.scale, &l->batch.p,  &l->batch.q};
+    for (int k = 0; k < 6; k++) *vectors[k] = l->vectors.data + k * l->inputs;
     return status;
 }
 
-/* dparams is written, not added to: the gradient starts at zero and no other layer adds to this
- * part of it. */
-static int backward(void *user, const bnorm_pass *pass, const double *params, bnorm_mat_f64 x,
-                    bnorm_mat_f64 y, bnorm_mat_f64 dy, double *dparams, bnorm_mat_f64 dx)
+bnorm_status bnorm_batchnorm_statistics(bnorm_ctx *ctx, layer *l)
 {
-    layer *l = user;
-    (void)y;
-    return bnorm_backward_f64(pass->ctx, x, dy, pass->weights, params, l->batch_mean,
-                              l->batch_rstd, l->rule, dx, dparams, dparams + l->inputs);
+    batch_statistics *b = &l->batch;
+    BNORM_TRY(bnorm_check_divisor(ctx, b->n, l->rule.ddof));
+    bnorm_kernels_f64()->scales(l->inputs, b->m2, b->n - l->rule.ddof, l->rule.eps, l->params,
+                                b->rstd, b->scale);
+    return BNORM_OK;
 }
 
-void bnorm_batchnorm_rebuild(const layer *l, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t col,
-                             ptrdiff_t cols, double *b)
+void bnorm_batchnorm_forward(const layer *l, bnorm_mat_f64 z, bnorm_mat_f64 b)
 {
-    const double *beta = l->params + l->inputs;
-    bnorm_affine a = {l->batch_mean + col, l->batch_scale + col, beta + col};
-    bnorm_tile z = {l->x.data + first * l->x.ld + col, rows, cols, l->x.ld};
-    bnorm_kernels_f64()->row_affine(&z, &a, b, cols, 0);
+    bnorm_affine a = {l->batch.mean, l->batch.scale, l->params + l->inputs};
+    bnorm_tile tile = tile_of(z);
+    bnorm_kernels_f64()->row_affine(&tile, &a, b.data, b.ld, 0);
+}
+
+void bnorm_batchnorm_sums(const layer *l, bnorm_mat_f64 z, bnorm_mat_f64 w, double *sums)
+{
+    bnorm_tile tile_z = tile_of(z), tile_w = tile_of(w);
+    bnorm_kernels_f64()->row_pair_sums(&tile_z, &tile_w, l->batch.mean, sums, sums + z.cols);
+}
+
+void bnorm_batchnorm_gradient(layer *l, const double *sums, double *dgamma, double *dbeta)
+{
+    batch_statistics *b = &l->batch;
+    bnorm_coefficients to = {b->scale, b->p, b->q};
+    memcpy(dbeta, sums, (size_t)l->inputs * sizeof *dbeta);
+    memcpy(dgamma, sums + l->inputs, (size_t)l->inputs * sizeof *dgamma);
+    bnorm_kernels_f64()->slopes(l->inputs, b->n, b->n - l->rule.ddof, l->params, b->rstd, dbeta,
+                                dgamma, &to);
+}
+
+void bnorm_batchnorm_input(const layer *l, bnorm_mat_f64 z, bnorm_mat_f64 w,
+                           const double *weights, bnorm_mat_f64 dz)
+{
+    bnorm_slope a = {l->batch.mean, l->batch.scale, l->batch.p, l->batch.q};
+    bnorm_tile tile_z = tile_of(z), tile_w = tile_of(w);
+    bnorm_kernels_f64()->row_slope(&tile_z, &tile_w, weights, &a, dz.data, dz.ld, 0);
 }
 
 static int blocks(void *user, ptrdiff_t inputs, bnorm_block_shape *blocks)
@@ -65,6 +97,5 @@ void bnorm_batchnorm_make(layer *l)
                            .user = l,
                            .blocks = blocks,
                            .start = start,
-                           .forward = forward,
-                           .backward = backward};
+                           .forward = forward};
 }

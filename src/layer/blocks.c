@@ -73,7 +73,7 @@ static bnorm_status add_layer(bnorm_ctx *ctx, layout *m, layer *l)
 {
     l->offset = m->parameter_count;
     l->count = 0;
-    if (l->kind == BNORM_LAYER_BATCHNORM) m->statistic_count += 5 * l->inputs;
+    if (l->kind == BNORM_LAYER_BATCHNORM) m->statistic_count += 2 * l->inputs;
     if (!l->ops.blocks) return BNORM_OK;
     bnorm_block_shape shapes[BNORM_LAYER_BLOCKS] = {0};
     int count = l->ops.blocks(l->ops.user, l->inputs, shapes);
@@ -123,10 +123,7 @@ static void take_layout(bnorm_net *net, const layout *m)
         if (l->kind != BNORM_LAYER_BATCHNORM) continue;
         l->mean = next;
         l->var = l->mean + l->inputs;
-        l->batch_mean = l->var + l->inputs;
-        l->batch_rstd = l->batch_mean + l->inputs;
-        l->batch_scale = l->batch_rstd + l->inputs;
-        next = l->batch_scale + l->inputs;
+        next = l->var + l->inputs;
     }
 }
 

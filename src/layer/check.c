@@ -54,23 +54,22 @@ typedef struct checker {
 /* ------------------------------------------------------------------------------ objective */
 
 /* F, and its gradient unless NULL. */
-static bnorm_status objective(checker *c, bnorm_mat_f64 x, double *value, double *gradient)
+static bnorm_status check_objective(checker *c, bnorm_mat_f64 x, double *value,
+                                    double *gradient)
 {
     bnorm_pass pass = {.training = 1, .seed = c->seed, .weights = c->weights, .ctx = c->ctx};
-    bnorm_mat_f64 scores;
-    bnorm_status status = bnorm_net_forward(c->ctx, c->net, &pass, x, &scores);
+    criterion goal = {.loss = c->loss, .y = c->y, .weights = c->weights, .u = c->u, .n = c->n};
+    bnorm_status status = bnorm_net_run(c->net, &pass, x, &goal, value, gradient);
     if (status != BNORM_OK) return status;
-    ptrdiff_t count = scores.rows * scores.cols;
-    double extra = 0, size = 0, *d = gradient ? bnorm_net_upstream(c->net) : NULL;
-    for (ptrdiff_t k = 0; k < count; k++) {
+    bnorm_mat_f64 scores = bnorm_net_kept(c->net, c->net->layer_count - 1);
+    double extra = 0, size = 0;
+    for (ptrdiff_t k = 0; k < scores.rows * scores.cols; k++) {
         extra += c->u[k] * scores.data[k];
         size += fabs(c->u[k] * scores.data[k]);
     }
-    bnorm_objective(c->ctx, c->loss, scores, c->y, c->weights, c->n, value, d);
     c->size = fabs(*value) + size / (double)scores.rows;
     *value += extra / (double)scores.rows;
-    for (ptrdiff_t k = 0; d && k < count; k++) d[k] += c->u[k] / (double)scores.rows;
-    return d ? bnorm_net_backward(c->net, &pass, d, gradient) : BNORM_OK;
+    return BNORM_OK;
 }
 
 /* splitmix64 (Steele, Lea and Flood 2014): a number that depends on every bit of the other. */
@@ -105,7 +104,7 @@ static bnorm_status measure_noise(checker *c)
         c->net->disturbance = draw;
         for (ptrdiff_t i = 0; i < x.rows; i++)
             bnorm_disturb(draw, x.cols, c->x.data + i * c->x.ld, x.data + i * x.cols);
-        status = objective(c, x, &value, c->other);
+        status = check_objective(c, x, &value, c->other);
         if (status != BNORM_OK) break;
         c->noise = fmax(c->noise, fabs(value - c->value));
         for (ptrdiff_t k = 0; k < count; k++)
@@ -128,9 +127,9 @@ static bnorm_status climb(checker *c, double *theta, double h, rung *r)
 {
     double kept = *theta, up = kept + h, down = kept - h, high, low, size = c->size;
     *theta = up;
-    bnorm_status status = objective(c, c->x, &high, NULL);
+    bnorm_status status = check_objective(c, c->x, &high, NULL);
     *theta = down;
-    if (status == BNORM_OK) status = objective(c, c->x, &low, NULL);
+    if (status == BNORM_OK) status = check_objective(c, c->x, &low, NULL);
     *theta = kept;
     c->size = size;
     if (status != BNORM_OK) return status;
@@ -307,7 +306,7 @@ static bnorm_status prepare(checker *c)
 static bnorm_status check_all(checker *c, ptrdiff_t entries, bnorm_check_block *report)
 {
     bnorm_status status = prepare(c);
-    if (status == BNORM_OK) status = objective(c, c->x, &c->value, c->gradient);
+    if (status == BNORM_OK) status = check_objective(c, c->x, &c->value, c->gradient);
     if (status == BNORM_OK) status = measure_noise(c);
     if (status != BNORM_OK) return status;
     c->scale = largest(c->net->parameter_count, c->gradient);

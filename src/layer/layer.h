@@ -1,11 +1,11 @@
 /* layer: the inside of a network. A layer is the public struct bnorm_layer (width, blocks,
  * start, forward, backward); the built-in ones fill it with functions whose `user` is the layer
- * itself and whose return value is a bnorm_status. Nothing here keeps more of size rows x cols
- * than pre-activations and activations. */
+ * itself and whose return value is a bnorm_status. */
 #ifndef BNORM_LAYER_LAYER_H
 #define BNORM_LAYER_LAYER_H
 
 #include "bnorm.h"
+#include "layer/product.h"
 
 /* Memory that grows and is kept. */
 typedef struct buffer {
@@ -17,6 +17,15 @@ typedef struct buffer {
 bnorm_status bnorm_buffer_reserve(bnorm_ctx *ctx, buffer *b, ptrdiff_t rows, ptrdiff_t cols);
 void bnorm_buffer_free(buffer *b);
 
+/* How a dense layer multiplies blocks of a pass: by loops, by loops for few units, by BLAS. */
+typedef enum dense_way { DENSE_SMALL, DENSE_FEW, DENSE_BLAS } dense_way;
+
+/* Of a batchnorm in one pass: n, mean and M2 of its input, rstd, scale = gamma rstd, and of
+ * backward p = dbeta/n and q = rstd dgamma/M. */
+typedef struct batch_statistics {
+    double n, *mean, *m2, *rstd, *scale, *p, *q;
+} batch_statistics;
+
 typedef struct layer {
     bnorm_layer_kind kind;
     bnorm_layer ops;
@@ -26,23 +35,26 @@ typedef struct layer {
     ptrdiff_t offset, count;   /* its part of the parameter vector */
     const struct layer *previous, *next;
 
-    bnorm_activation activation;                   /* activation */
-    bnorm_rule rule;                               /* batchnorm */
-    double rate;                                   /* dropout */
-    int bias;                                      /* dense */
-    double *mean, *var;                            /* batchnorm: the inference statistics */
-    double *batch_mean, *batch_rstd, *batch_scale; /* scale = gamma rstd */
-    buffer partial;                                /* dense: products of chunks of rows */
-    buffer centre;                                 /* dense: mean and m2 of its input */
+    bnorm_activation activation; /* activation */
+    bnorm_rule rule;             /* batchnorm */
+    double rate;                 /* dropout */
+    int bias;                    /* dense */
+    double *mean, *var;          /* batchnorm: the inference statistics */
 
-    /* One training pass: in and out of forward. An in-place layer writes over its input; an
-     * activation in place after a batchnorm finds its input again by
-     * bnorm_batchnorm_rebuild. */
-    int in_place;
-    bnorm_mat_f64 x, y;
+    /* One training pass. A kept output is there for all rows, in `store`; others are made again
+     * for each block of rows, `place` doubles into the memory of its task. */
     const double *params;
-    buffer store;    /* of y, when not in place */
-    buffer upstream; /* dR/dy of a caller's layer, which may need y itself in backward */
+    int keep;
+    buffer store;
+    ptrdiff_t place;
+    dense_way way;
+    panels forwards, backwards; /* dense: G and G' */
+    buffer copy, turned;        /* dense: copies of G and G' */
+    double *centre;             /* dense: where its input is measured from, or NULL */
+    buffer centres;
+    ptrdiff_t partial;      /* dense: its gradient among the sums of a task */
+    batch_statistics batch; /* batchnorm */
+    buffer vectors;
 } layer;
 
 struct bnorm_net {
@@ -51,12 +63,17 @@ struct bnorm_net {
     int started;
     ptrdiff_t parameter_count, block_count, statistic_count;
     double *parameters;
-    double *statistics; /* of all batchnorm layers: five vectors each */
+    double *statistics; /* inference: mean and var of all batchnorm layers */
     bnorm_block *blocks;
     double *penalty_factors; /* block_count */
     buffer x_copy, y_copy;   /* column-major data, row-major */
     buffer infer_x, infer[2];
     double *moments; /* mean and m2 of two blocks of rows, for the population pass */
+
+    /* One training pass: its input, and what sweeps over its rows work in. */
+    bnorm_mat_f64 x;
+    buffer slopes[2]; /* dR/d of the output of a layer, by turns */
+    buffer scratch, sums;
     ptrdiff_t widest;
     uint64_t
         disturbance; /* not 0: the outputs of all layers get rounding errors of this draw */
@@ -68,10 +85,36 @@ void bnorm_batchnorm_make(layer *l);
 void bnorm_activation_make(layer *l);
 void bnorm_dropout_make(layer *l);
 
-/* Rows first .. first+rows-1 of columns col .. col+cols-1 of B, computed again from Z, mu and
- * 1/sigma of the last training pass, with ld = cols. */
-void bnorm_batchnorm_rebuild(const layer *l, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t col,
-                             ptrdiff_t cols, double *b);
+/* ---- dense, a block of rows of a training pass ---- */
+
+/* For blocks of so many rows, at the parameters l->params; dx: whether dX will be asked for. */
+bnorm_status bnorm_dense_prepare(bnorm_ctx *ctx, layer *l, ptrdiff_t rows, int dx);
+void bnorm_dense_forward(const layer *l, bnorm_ctx *ctx, bnorm_mat_f64 x, bnorm_mat_f64 z);
+
+typedef struct dense_gradient {
+    bnorm_ctx *ctx;
+    bnorm_mat_f64 x, dz;
+    const double *weights, *centre; /* of the rows; what x is measured from, or NULL */
+    int add;                        /* 0: dparams is overwritten */
+    double *dparams;
+    double *scratch; /* room for panels of x and dz, and for 3 outputs */
+} dense_gradient;
+void bnorm_dense_gradient(const layer *l, const dense_gradient *g);
+void bnorm_dense_input(const layer *l, bnorm_ctx *ctx, bnorm_mat_f64 dz, bnorm_mat_f64 dx);
+
+/* ---- batchnorm, a block of rows of a training pass ---- */
+
+bnorm_status bnorm_batchnorm_prepare(bnorm_ctx *ctx, layer *l);
+/* From n, mean and M2 in l->batch. DOMAIN when n does not exceed ddof. */
+bnorm_status bnorm_batchnorm_statistics(bnorm_ctx *ctx, layer *l);
+void bnorm_batchnorm_forward(const layer *l, bnorm_mat_f64 z, bnorm_mat_f64 b);
+/* sums: cols of 1'W, then cols of (Z - 1 mu)'W, added to. */
+void bnorm_batchnorm_sums(const layer *l, bnorm_mat_f64 z, bnorm_mat_f64 w, double *sums);
+/* (B1), (B2) from the sums of all rows. */
+void bnorm_batchnorm_gradient(layer *l, const double *sums, double *dgamma, double *dbeta);
+/* (B3) */
+void bnorm_batchnorm_input(const layer *l, bnorm_mat_f64 z, bnorm_mat_f64 w,
+                           const double *weights, bnorm_mat_f64 dz);
 
 /* The caller's own functions run on the caller's thread only; ours on any. */
 int bnorm_loss_is_builtin(const bnorm_loss *loss);
@@ -89,11 +132,38 @@ void bnorm_rows_times(ptrdiff_t rows, ptrdiff_t inputs, ptrdiff_t units, const d
                       ptrdiff_t ldx, const double *g, const double *bias, double *z,
                       ptrdiff_t ldz);
 
-/* R = sum omega l / sum omega over the rows and, when d is not NULL, dR/dscores (may be the
- * scores). n is the sum of omega. */
-void bnorm_objective(bnorm_ctx *ctx, const bnorm_loss *loss, bnorm_mat_f64 scores,
-                     bnorm_mat_f64 y, const double *weights, double n, double *value,
-                     double *d);
+/* Products of X (rows x inputs) with few units; g is units x inputs. z = x g' + 1 bias' (bias
+ * NULL: 0); dg += z'x; dx = z g, with ldx. */
+typedef struct few {
+    ptrdiff_t rows, inputs, units, ldx, ldz;
+    const double *x, *g, *bias;
+    double *z, *dg, *dx;
+} few;
+void bnorm_few_dot(const few *f);
+void bnorm_few_collect(const few *f);
+void bnorm_few_spread(const few *f);
+
+/* R = sum omega l / sum omega, and with u the sum of u_ik score_ik / rows besides. n is the sum
+ * of omega over all rows. */
+typedef struct criterion {
+    const bnorm_loss *loss;
+    bnorm_mat_f64 y;
+    const double *weights, *u; /* u: rows x scores, or NULL */
+    double n;
+} criterion;
+
+/* A sum of many values: sum + rest is exact up to the rounding of rest (Knuth's two-sum). */
+typedef struct exact_sum {
+    double sum, rest;
+} exact_sum;
+void bnorm_exact_add(exact_sum *s, double value);
+double bnorm_exact_value(const exact_sum *s);
+
+/* Rows first .. : sum += omega l, and unless d is NULL d = dR/dscores (may be the scores). */
+void bnorm_objective_rows(const criterion *o, bnorm_mat_f64 scores, ptrdiff_t first,
+                          exact_sum *sum, double *d);
+/* R over the scores of all rows. */
+double bnorm_objective_value(bnorm_ctx *ctx, const criterion *o, bnorm_mat_f64 scores);
 
 /* The checks of data against the network; *n is the sum of omega. */
 bnorm_status bnorm_net_check_x(bnorm_ctx *ctx, const bnorm_net *net, bnorm_mat_f64 x);
@@ -107,14 +177,11 @@ bnorm_status bnorm_net_pass(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x, bno
                             const double *weights, double n, const bnorm_loss *loss,
                             uint64_t seed, uint64_t step, double *value, double *gradient);
 
-/* Training forward alone; *scores belongs to the network. */
-bnorm_status bnorm_net_forward(bnorm_ctx *ctx, bnorm_net *net, const bnorm_pass *pass,
-                               bnorm_mat_f64 x, bnorm_mat_f64 *scores);
-/* Backward after it, from dR/dscores in d (written over). gradient is overwritten. */
-bnorm_status bnorm_net_backward(bnorm_net *net, const bnorm_pass *pass, double *d,
-                                double *gradient);
-/* Where dR/dscores may be put: the scores themselves, unless a caller's layer made them. */
-double *bnorm_net_upstream(bnorm_net *net);
+/* The same with any objective: *value is R without u, and the network keeps the scores. */
+bnorm_status bnorm_net_run(bnorm_net *net, const bnorm_pass *pass, bnorm_mat_f64 x,
+                           const criterion *goal, double *value, double *gradient);
+/* The output of layer k of the last pass for all rows; data NULL when it was not kept. */
+bnorm_mat_f64 bnorm_net_kept(const bnorm_net *net, ptrdiff_t k);
 
 /* to = from, each value off by a relative error of at most two units of rounding, a function of
  * the draw and the value. to may be from. */

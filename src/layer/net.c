@@ -26,10 +26,11 @@ bnorm_status bnorm_net_create(bnorm_ctx *ctx, ptrdiff_t inputs, bnorm_net **net)
 static void free_layer(layer *l)
 {
     if (!l) return;
-    bnorm_buffer_free(&l->partial);
-    bnorm_buffer_free(&l->centre);
     bnorm_buffer_free(&l->store);
-    bnorm_buffer_free(&l->upstream);
+    bnorm_buffer_free(&l->copy);
+    bnorm_buffer_free(&l->turned);
+    bnorm_buffer_free(&l->centres);
+    bnorm_buffer_free(&l->vectors);
     bnorm_free(l);
 }
 
@@ -45,6 +46,10 @@ void bnorm_net_destroy(bnorm_net *net)
     bnorm_free(net->moments);
     bnorm_buffer_free(&net->x_copy);
     bnorm_buffer_free(&net->y_copy);
+    bnorm_buffer_free(&net->slopes[0]);
+    bnorm_buffer_free(&net->slopes[1]);
+    bnorm_buffer_free(&net->scratch);
+    bnorm_buffer_free(&net->sums);
     bnorm_buffer_free(&net->infer_x);
     bnorm_buffer_free(&net->infer[0]);
     bnorm_buffer_free(&net->infer[1]);
@@ -136,7 +141,6 @@ bnorm_status bnorm_net_activation(bnorm_ctx *ctx, bnorm_net *net,
     if (status != BNORM_OK) return status;
     l->kind = BNORM_LAYER_ACTIVATION;
     l->activation = *activation;
-    l->in_place = l->previous && l->previous->kind == BNORM_LAYER_BATCHNORM;
     bnorm_activation_make(l);
     return BNORM_OK;
 }
@@ -151,7 +155,6 @@ bnorm_status bnorm_net_dropout(bnorm_ctx *ctx, bnorm_net *net, double rate)
     if (status != BNORM_OK) return status;
     l->kind = BNORM_LAYER_DROPOUT;
     l->rate = rate;
-    l->in_place = l->previous && l->previous->kind != BNORM_LAYER_USER;
     bnorm_dropout_make(l);
     return BNORM_OK;
 }

@@ -103,12 +103,11 @@ static bnorm_status sum_loss(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x, bn
     for (ptrdiff_t i = 0; i < x.rows; i += step) {
         ptrdiff_t rows = i + step < x.rows ? step : x.rows - i;
         bnorm_mat_f64 out;
-        double part;
         bnorm_status status = infer(ctx, net, x, i, rows, net->layer_count, &out);
         if (status != BNORM_OK) return status;
-        bnorm_objective(ctx, loss, out, bnorm_rows_of(y, i, rows), weights ? weights + i : NULL,
-                        n, &part, NULL);
-        *value += part;
+        criterion part = {.loss = loss, .y = bnorm_rows_of(y, i, rows), .n = n};
+        part.weights = weights ? weights + i : NULL;
+        *value += bnorm_objective_value(ctx, &part, out);
     }
     return BNORM_OK;
 }

@@ -87,7 +87,7 @@ static bnorm_status run_batch(fit *f, const sample *batch, ptrdiff_t epoch, doub
     if (status != BNORM_OK) return status;
     if (!isfinite(*objective)) return bnorm_fit_diverged(f, epoch);
     take_step(f);
-    return bnorm_fit_running(f, batch);
+    return bnorm_fit_running(f);
 }
 
 /* *objective: the mean over the batches, weighted by their n. */

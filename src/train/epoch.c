@@ -72,27 +72,23 @@ bnorm_status bnorm_fit_diverged(fit *f, ptrdiff_t epoch)
 
 /* ------------------------------------------------------------------------------- running */
 
-static bnorm_status update_layer(fit *f, layer *l, const sample *s)
+static bnorm_status update_layer(fit *f, layer *l)
 {
-    double n, *mean = f->net->moments, *m2 = mean + l->inputs;
     bnorm_running running = {.kind = BNORM_RUNNING_EXPONENTIAL,
                              .update = f->options.update,
                              .ddof = f->options.running_ddof,
                              .cols = l->inputs,
                              .mean = l->mean,
                              .var = l->var};
-    bnorm_status status = bnorm_moments_f64(f->ctx, l->x, s->weights, &n, mean, m2);
-    if (status == BNORM_OK) status = bnorm_running_update(f->ctx, &running, n, mean, m2);
-    return status;
+    return bnorm_running_update(f->ctx, &running, l->batch.n, l->batch.mean, l->batch.m2);
 }
 
-/* The input of every batchnorm layer is still there after backward: gradients lie elsewhere. */
-bnorm_status bnorm_fit_running(fit *f, const sample *s)
+bnorm_status bnorm_fit_running(fit *f)
 {
     bnorm_status status = BNORM_OK;
     for (ptrdiff_t k = 0; f->options.running && k < f->net->layer_count; k++)
         if (f->net->layers[k]->kind == BNORM_LAYER_BATCHNORM && status == BNORM_OK)
-            status = update_layer(f, f->net->layers[k], s);
+            status = update_layer(f, f->net->layers[k]);
     return status;
 }
 

@@ -39,8 +39,8 @@ bnorm_status bnorm_fit_evaluate(fit *f, const sample *s, double *objective, doub
 /* The end of an epoch: statistics, validation, what to keep, progress, whether to stop. */
 bnorm_status bnorm_fit_epoch(fit *f, ptrdiff_t epoch, double objective);
 
-/* Running statistics take the batch of the last pass; nothing unless they are asked for. */
-bnorm_status bnorm_fit_running(fit *f, const sample *s);
+/* Running statistics take the moments of the last pass; nothing unless they are asked for. */
+bnorm_status bnorm_fit_running(fit *f);
 
 /* The failure for an objective that is not finite. */
 bnorm_status bnorm_fit_diverged(fit *f, ptrdiff_t epoch);

@@ -142,7 +142,7 @@ static bnorm_status loop(lbfgs *b)
         if (status != BNORM_OK || !found) break;
         remember(b);
         move(b);
-        status = bnorm_fit_running(f, &f->train);
+        status = bnorm_fit_running(f);
         if (status == BNORM_OK) status = bnorm_fit_epoch(f, epoch, b->now.value);
         if (status != BNORM_OK) break;
     }

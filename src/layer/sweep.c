@@ -1,0 +1,412 @@
+/* sweep: the blocks of one sweep. A block goes through all layers of the sweep while it is in
+ * the second cache; what is between two layers lies in memory of the task and is made again by
+ * backward; what must be known of all rows before the next sweep (moments, sums, gradients of
+ * weights) is summed for each chunk and then over the chunks in their order. So the bits are the
+ * same for any number of threads. */
+#include "layer/sweep.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/ctx.h"
+#include "base/threads.h"
+#include "kernel/kernel.h"
+#include "matrix/functions.h"
+#include "matrix/view.h"
+
+enum {
+    CHUNKS = 16,   /* at most */
+    VALUES = 8192, /* of one layer in a block: 64 KiB */
+    FEWEST = 128,  /* rows in a block: enough for the products, */
+    MOST = 2048,   /* and few enough for narrow layers */
+    LINE = 8       /* doubles in a line of cache */
+};
+
+static ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b)
+{
+    return a < b ? a : b;
+}
+
+static ptrdiff_t larger(ptrdiff_t a, ptrdiff_t b)
+{
+    return a > b ? a : b;
+}
+
+static ptrdiff_t parts(ptrdiff_t a, ptrdiff_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* ----------------------------------------------------------------------------------- cut */
+
+/* The fewest rows of a chunk: its sums of dG must not outweigh its rows. */
+static ptrdiff_t fewest_rows(const bnorm_net *net)
+{
+    double rows = 1;
+    for (ptrdiff_t k = 0; k < net->layer_count; k++) {
+        double a = (double)net->layers[k]->inputs, b = (double)net->layers[k]->outputs;
+        if (net->layers[k]->kind == BNORM_LAYER_DENSE) rows = fmax(rows, 2 * a * b / (a + b));
+    }
+    return (ptrdiff_t)fmin(rows, 0x1p40);
+}
+
+row_cut bnorm_sweep_cut(const bnorm_net *net, ptrdiff_t rows)
+{
+    ptrdiff_t most = smaller(larger(VALUES / net->widest, FEWEST), MOST);
+    ptrdiff_t chunks = smaller(parts(rows, most), rows / fewest_rows(net));
+    row_cut cut = {.chunks = larger(1, smaller(chunks, CHUNKS))};
+    cut.chunk_rows = parts(rows, cut.chunks);
+    cut.chunks = parts(rows, cut.chunk_rows);
+    cut.block_rows = parts(cut.chunk_rows, parts(cut.chunk_rows, most));
+    return cut;
+}
+
+/* --------------------------------------------------------------------------------- plan */
+
+/* Where things lie, in doubles: in the memory of a task the outputs of layers, two gradients,
+ * and `more` for the layers; in the sums of a chunk R first, then these. */
+typedef struct plan {
+    const sweep *w;
+    bnorm_ctx *ctx; /* of the layers: NULL in tasks that run side by side */
+    ptrdiff_t gradients, more, task;
+    ptrdiff_t moments, inputs, below, partials, chunk;
+    int slots;
+    atomic_uint busy; /* one bit a slot: whose memory is taken */
+    exact_sum value;
+} plan;
+
+static ptrdiff_t lines(ptrdiff_t count)
+{
+    return parts(count, LINE) * LINE;
+}
+
+static void plan_task(plan *p)
+{
+    const sweep *w = p->w;
+    const bnorm_net *net = w->net;
+    ptrdiff_t rows = w->cut.block_rows, place = 0, wide = net->widest;
+    for (ptrdiff_t k = w->up; k < w->up_end; k++) {
+        layer *l = net->layers[k];
+        l->place = place;
+        if (!l->keep) place += lines(rows * l->outputs);
+    }
+    p->gradients = place;
+    p->more = place + 2 * lines(rows * wide);
+    p->task = p->more + lines(2 * bnorm_panels_room(rows, wide) + 3 * wide);
+}
+
+/* Sums that are few for each chunk, then gradients of dense layers when there are several. */
+static void plan_chunk(plan *p)
+{
+    const sweep *w = p->w;
+    p->moments = 2;
+    p->inputs = p->moments + (w->moments ? 1 + 2 * w->moments->inputs : 0);
+    p->below = p->inputs + (w->inputs ? 1 + 2 * w->inputs->inputs : 0);
+    p->partials = lines(p->below + (w->below ? 2 * w->below->inputs : 0));
+    p->chunk = p->partials;
+    for (ptrdiff_t k = w->bottom; k <= w->top && w->cut.chunks > 1; k++) {
+        layer *l = w->net->layers[k];
+        if (l->kind != BNORM_LAYER_DENSE) continue;
+        l->partial = p->chunk;
+        p->chunk += lines(l->count);
+    }
+}
+
+/* --------------------------------------------------------------------------------- block */
+
+typedef struct block {
+    const plan *p;
+    bnorm_pass pass;
+    ptrdiff_t first, rows;
+    int begins;            /* a chunk */
+    double *memory, *sums; /* of the task; of the chunk */
+} block;
+
+static bnorm_mat_f64 position(const block *b, ptrdiff_t k)
+{
+    const bnorm_net *net = b->p->w->net;
+    if (k == 0) return bnorm_rows_of(net->x, b->first, b->rows);
+    const layer *l = net->layers[k - 1];
+    if (l->keep) return bnorm_rows_of(bnorm_net_kept(net, k - 1), b->first, b->rows);
+    return bnorm_view_f64(b->memory + l->place, b->rows, l->outputs, BNORM_ROW_MAJOR);
+}
+
+static void layer_forward(const block *b, const layer *l)
+{
+    const bnorm_net *net = b->p->w->net;
+    bnorm_mat_f64 x = position(b, l->number - 1), y = position(b, l->number);
+    if (l->kind == BNORM_LAYER_DENSE)
+        bnorm_dense_forward(l, b->pass.ctx, x, y);
+    else if (l->kind == BNORM_LAYER_BATCHNORM)
+        bnorm_batchnorm_forward(l, x, y);
+    else
+        l->ops.forward(l->ops.user, &b->pass, l->params, x, y);
+    if (net->disturbance)
+        bnorm_disturb(net->disturbance + (uint64_t)l->number * 1000, y.rows * y.cols, y.data,
+                      y.data);
+}
+
+/* dparams of a layer and, unless dx.data is NULL, dx. */
+static void layer_backward(const block *b, const layer *l, bnorm_mat_f64 dy, bnorm_mat_f64 dx)
+{
+    const plan *p = b->p;
+    bnorm_mat_f64 x = position(b, l->number - 1);
+    if (l->kind == BNORM_LAYER_DENSE) {
+        int whole = p->w->cut.chunks == 1;
+        dense_gradient g = {.ctx = b->pass.ctx, .x = x, .dz = dy, .weights = b->pass.weights};
+        g.centre = l->centre;
+        g.add = !b->begins;
+        g.dparams = whole ? p->w->gradient + l->offset : b->sums + l->partial;
+        g.scratch = b->memory + p->more;
+        bnorm_dense_gradient(l, &g);
+        if (dx.data) bnorm_dense_input(l, b->pass.ctx, dy, dx);
+    } else if (l->kind == BNORM_LAYER_BATCHNORM) {
+        if (dx.data) bnorm_batchnorm_input(l, x, dy, b->pass.weights, dx);
+    } else {
+        l->ops.backward(l->ops.user, &b->pass, l->params, x, dy, dy, NULL, dx);
+    }
+}
+
+/* Moments of a block join those of its chunk: n, mean, M2. */
+static void add_moments(const block *b, bnorm_mat_f64 z, double *to)
+{
+    enum { PASSES = 3 };
+    const bnorm_kernels *k = bnorm_kernels_f64();
+    double *pivot = b->memory + b->p->more, *mean = pivot + z.cols, *m2 = mean + z.cols;
+    const double *weights = b->pass.weights;
+    double n = weights ? 0 : (double)z.rows;
+    for (ptrdiff_t i = 0; weights && i < z.rows; i++) n += weights[i];
+    if (n == 0) return;
+    ptrdiff_t i = 0;
+    while (weights && weights[i] == 0) i++;
+    bnorm_tile tile = {z.data, z.rows, z.cols, z.ld};
+    bnorm_tile head = {z.data + i * z.ld, weights ? 1 : z.rows, z.cols, z.ld};
+    k->row_pivot(&head, pivot);
+    for (int pass = 0; pass < PASSES; pass++) {
+        memset(mean, 0, 2 * (size_t)z.cols * sizeof *mean);
+        k->row_sums(&tile, weights, pivot, mean, m2);
+        if (!k->moments(z.cols, n, pivot, mean, m2)) break;
+    }
+    bnorm_moments_merge(NULL, z.cols, to, to + 1, to + 1 + z.cols, n, mean, m2);
+}
+
+static void block_up(const block *b)
+{
+    const sweep *w = b->p->w;
+    for (ptrdiff_t k = w->up; k < w->up_end; k++)
+        if (!w->again || !w->net->layers[k]->keep) layer_forward(b, w->net->layers[k]);
+    if (w->inputs) add_moments(b, position(b, w->up_end - 1), b->sums + b->p->inputs);
+    if (w->moments) add_moments(b, position(b, w->up_end), b->sums + b->p->moments);
+}
+
+/* The gradient of the objective, where the layers backward find it. */
+static bnorm_mat_f64 block_goal(const block *b)
+{
+    const sweep *w = b->p->w;
+    bnorm_mat_f64 scores = position(b, w->up_end), d = scores;
+    exact_sum *sum = (exact_sum *)b->sums;
+    d.data = b->memory + b->p->gradients;
+    d.ld = d.cols;
+    if (w->top < w->bottom && w->to.data) d.data = w->to.data + b->first * w->to.ld;
+    if (!w->gradient) d.data = NULL;
+    bnorm_objective_rows(w->goal, scores, b->first, sum, d.data);
+    return d;
+}
+
+/* Gradients take turns in the task's memory; the last one goes to its place for all rows. */
+static void block_down(const block *b, bnorm_mat_f64 d)
+{
+    const sweep *w = b->p->w;
+    double *here = b->memory + b->p->gradients;
+    double *there = here + lines(b->p->w->cut.block_rows * w->net->widest);
+    for (ptrdiff_t k = w->top; k >= w->bottom; k--) {
+        const layer *l = w->net->layers[k];
+        double *to = d.data == here ? there : here;
+        if (k == w->bottom) to = w->to.data ? w->to.data + b->first * w->to.ld : NULL;
+        bnorm_mat_f64 dx = bnorm_view_f64(to, b->rows, l->inputs, BNORM_ROW_MAJOR);
+        layer_backward(b, l, d, dx);
+        d = dx;
+    }
+    if (!w->below) return;
+    double *sums = b->memory + b->p->more, *all = b->sums + b->p->below;
+    memset(sums, 0, 2 * (size_t)w->below->inputs * sizeof *sums);
+    bnorm_batchnorm_sums(w->below, position(b, w->below->number - 1), d, sums);
+    for (ptrdiff_t j = 0; j < 2 * w->below->inputs; j++) all[j] += sums[j];
+}
+
+static void run_block(const block *b)
+{
+    const sweep *w = b->p->w;
+    block_up(b);
+    bnorm_mat_f64 d = bnorm_rows_of(w->from, b->first, b->rows);
+    if (w->goal) d = block_goal(b);
+    if (w->gradient) block_down(b, d);
+}
+
+static int claim(plan *p)
+{
+    for (int slot = 0;; slot = (slot + 1) % p->slots) {
+        unsigned bit = 1u << slot;
+        if (!(atomic_fetch_or(&p->busy, bit) & bit)) return slot;
+    }
+}
+
+static void chunk_task(void *argument, ptrdiff_t chunk)
+{
+    plan *p = argument;
+    const sweep *w = p->w;
+    int slot = claim(p);
+    ptrdiff_t first = chunk * w->cut.chunk_rows;
+    ptrdiff_t end = smaller(first + w->cut.chunk_rows, w->net->x.rows);
+    block b = {.p = p, .pass = *w->pass, .begins = 1};
+    b.memory = w->net->scratch.data + slot * p->task;
+    b.sums = w->net->sums.data + chunk * p->chunk;
+    b.pass.ctx = p->ctx;
+    memset(b.sums, 0, (size_t)p->partials * sizeof *b.sums);
+    for (b.first = first; b.first < end; b.first += b.rows, b.begins = 0) {
+        b.rows = smaller(w->cut.block_rows, end - b.first);
+        b.pass.first_row = b.first;
+        b.pass.weights = w->pass->weights ? w->pass->weights + b.first : NULL;
+        run_block(&b);
+    }
+    atomic_fetch_and(&p->busy, ~(1u << slot));
+}
+
+/* ------------------------------------------------------------------------------ together */
+
+static double *sums_of(const plan *p, ptrdiff_t chunk, ptrdiff_t at)
+{
+    return p->w->net->sums.data + chunk * p->chunk + at;
+}
+
+/* Of all rows, in the place of the first chunk. */
+static double *merge_moments(const plan *p, ptrdiff_t at, ptrdiff_t cols)
+{
+    double *all = sums_of(p, 0, at);
+    for (ptrdiff_t c = 1; c < p->w->cut.chunks; c++) {
+        const double *m = sums_of(p, c, at);
+        bnorm_moments_merge(NULL, cols, all, all + 1, all + 1 + cols, *m, m + 1, m + 1 + cols);
+    }
+    return all;
+}
+
+/* Before a batchnorm 1'dZ is 0 but for rounding, which X'dZ multiplies by the mean of X. So X is
+ * measured from c, its weighted column means: (X - 1c')'dZ, the centred X of (W3); whatever c
+ * is, the gradient is the same, and a constant column gives exactly 0. Where no mean exceeds 4
+ * standard deviations nothing would be gained: c is 0. Theorem: W3_shifted. */
+static bnorm_status find_centre(const plan *p, layer *l)
+{
+    ptrdiff_t cols = l->inputs;
+    const double *m = merge_moments(p, p->inputs, cols), *mean = m + 1, *m2 = mean + cols;
+    bnorm_status status = bnorm_buffer_reserve(p->w->pass->ctx, &l->centres, 1, cols);
+    l->centre = NULL;
+    for (ptrdiff_t k = 0; status == BNORM_OK && k < cols; k++) {
+        l->centres.data[k] = isfinite(mean[k]) ? mean[k] : 0;
+        if (!(mean[k] * mean[k] * *m <= 16 * m2[k])) l->centre = l->centres.data;
+    }
+    return status;
+}
+
+static bnorm_status find_statistics(const plan *p, layer *l)
+{
+    const double *m = merge_moments(p, p->moments, l->inputs);
+    l->batch.n = *m;
+    memcpy(l->batch.mean, m + 1, (size_t)l->inputs * sizeof *m);
+    memcpy(l->batch.m2, m + 1 + l->inputs, (size_t)l->inputs * sizeof *m);
+    return bnorm_batchnorm_statistics(p->w->pass->ctx, l);
+}
+
+static void add_sums(const plan *p, layer *l)
+{
+    double *all = sums_of(p, 0, p->below), *gradient = p->w->gradient + l->offset;
+    for (ptrdiff_t c = 1; c < p->w->cut.chunks; c++)
+        for (ptrdiff_t j = 0; j < 2 * l->inputs; j++) all[j] += sums_of(p, c, p->below)[j];
+    bnorm_batchnorm_gradient(l, all, gradient, gradient + l->inputs);
+}
+
+typedef struct addition {
+    const plan *p;
+    const layer *l;
+} addition;
+
+enum { SHARE = 4096 };
+
+/* A share of dG and dbias: the chunks in order. */
+static void add_task(void *argument, ptrdiff_t k)
+{
+    const addition *a = argument;
+    const plan *p = a->p;
+    ptrdiff_t first = k * SHARE, count = smaller(SHARE, a->l->count - first);
+    double *to = p->w->gradient + a->l->offset + first;
+    memcpy(to, sums_of(p, 0, a->l->partial) + first, (size_t)count * sizeof *to);
+    for (ptrdiff_t c = 1; c < p->w->cut.chunks; c++) {
+        const double *from = sums_of(p, c, a->l->partial) + first;
+        for (ptrdiff_t i = 0; i < count; i++) to[i] += from[i];
+    }
+}
+
+static void add_partials(const plan *p)
+{
+    const sweep *w = p->w;
+    for (ptrdiff_t k = w->bottom; k <= w->top && w->cut.chunks > 1; k++) {
+        addition a = {p, w->net->layers[k]};
+        if (a.l->kind != BNORM_LAYER_DENSE) continue;
+        double work = (double)w->cut.chunks * (double)a.l->count;
+        bnorm_parallel(bnorm_worth(w->pass->ctx, work), parts(a.l->count, SHARE), add_task, &a);
+    }
+}
+
+static bnorm_status bring_together(const plan *p, sweep *w)
+{
+    if (w->goal) {
+        exact_sum all = {0, 0};
+        for (ptrdiff_t c = 0; c < w->cut.chunks; c++) {
+            const exact_sum *s = (const exact_sum *)sums_of(p, c, 0);
+            bnorm_exact_add(&all, s->sum);
+            all.rest += s->rest;
+        }
+        w->value = bnorm_exact_value(&all) / w->goal->n;
+    }
+    if (w->inputs) BNORM_TRY(find_centre(p, w->inputs));
+    if (w->moments) BNORM_TRY(find_statistics(p, w->moments));
+    if (w->below) add_sums(p, w->below);
+    add_partials(p);
+    return BNORM_OK;
+}
+
+/* ----------------------------------------------------------------------------------- run */
+
+static int foreign(const layer *l)
+{
+    return l->kind == BNORM_LAYER_ACTIVATION && bnorm_activation_number(&l->activation) < 0;
+}
+
+/* The threads for the chunks: the caller's own functions stay on the caller's. */
+static bnorm_ctx *threads_for(const sweep *w)
+{
+    double work = 0;
+    for (ptrdiff_t k = 0; k < w->net->layer_count; k++) {
+        const layer *l = w->net->layers[k];
+        int up = k >= w->up && k < w->up_end, down = k >= w->bottom && k <= w->top;
+        if ((up || down) && foreign(l)) return NULL;
+        double dense = l->kind == BNORM_LAYER_DENSE ? 0.1 * (double)l->inputs : 0;
+        work += (up + 2 * down) * (dense + 1) * (double)l->outputs;
+    }
+    if (w->goal && !bnorm_loss_is_builtin(w->goal->loss)) return NULL;
+    return bnorm_worth(w->pass->ctx, work * (double)w->net->x.rows);
+}
+
+bnorm_status bnorm_sweep_run(sweep *w)
+{
+    plan p = {.w = w};
+    plan_task(&p);
+    plan_chunk(&p);
+    bnorm_ctx *ctx = w->cut.chunks > 1 ? threads_for(w) : NULL;
+    p.ctx = w->cut.chunks > 1 ? NULL : w->pass->ctx;
+    p.slots = (int)smaller(bnorm_ctx_threads(ctx), w->cut.chunks);
+    BNORM_TRY(bnorm_buffer_reserve(w->pass->ctx, &w->net->scratch, p.slots, p.task));
+    BNORM_TRY(bnorm_buffer_reserve(w->pass->ctx, &w->net->sums, w->cut.chunks, p.chunk));
+    bnorm_parallel(ctx, w->cut.chunks, chunk_task, &p);
+    return bring_together(&p, w);
+}

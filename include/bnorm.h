@@ -653,6 +653,57 @@ BNORM_API bnorm_status bnorm_net_loss(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_
 BNORM_API bnorm_status bnorm_net_population(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x,
                                             const double *weights);
 
+/* ------------------------------------------------------------------------------- streams */
+
+/* A stream holds a network to rows that do not change, for gradients over all of them in memory
+ * that does not grow with their number: for tables larger than memory, and the faster way for
+ * others. It takes networks whose first layer is dense, whose second is the only batchnorm, and
+ * whose others are the built-in activations or the caller's, dense and dropout. Then the
+ * statistics are known before the pass (W1), so blocks of rows that stay in cache go forward and
+ * backward one by one, and the gradient of the first weights is (W3) of their sums. */
+typedef struct bnorm_stream bnorm_stream;
+
+/* Rows that are read when they are needed. */
+typedef struct bnorm_source {
+    ptrdiff_t rows;
+    ptrdiff_t most; /* rows a read, at most; 0: as many as the stream likes */
+    int weighted;   /* whether rows have weights */
+    /* Gives rows first .. first+count-1, count >= 1: x is count x inputs, y count x targets (as
+     * the loss takes them), row-major and contiguous; weights: count, or NULL when not weighted.
+     * The same rows each time; on the calling thread; returns 0, or anything else to fail with
+     * BNORM_E_USER. */
+    int (*read)(void *user, ptrdiff_t first, ptrdiff_t count, double *x, double *y,
+                double *weights);
+    void *user;
+} bnorm_source;
+
+/* Makes a stream: checks the rows and takes their Gram matrix, in two passes. Matrices (either
+ * layout) and weights are referred to, not copied: they may be memory-mapped. The net, the loss
+ * and the source's `user` must outlive the stream. *stream is NULL on failure.
+ * Errors: ARGUMENT (also a network of another form: the message says which layer), DOMAIN, DATA,
+ *   MEMORY, USER. */
+BNORM_API bnorm_status bnorm_stream_create(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x,
+                                           bnorm_mat_f64 y, const double *weights,
+                                           const bnorm_loss *loss, bnorm_stream **stream);
+BNORM_API bnorm_status bnorm_stream_open(bnorm_ctx *ctx, bnorm_net *net,
+                                         const bnorm_source *source, const bnorm_loss *loss,
+                                         bnorm_stream **stream);
+BNORM_API void bnorm_stream_destroy(bnorm_stream *stream); /* accepts NULL */
+
+/* What bnorm_net_gradient gives for all rows, to rounding, at the network's present parameters;
+ * gradient may be NULL. A column that fails the test of bnorm_dense_forward has its moments, and
+ * Xc'diag(omega)z/M in place of S g, from one more sweep, and its dgamma by (B2). The same bits
+ * for any number of threads, from matrices and from sources whatever they read at a time.
+ * Errors: USER (the source). */
+BNORM_API bnorm_status bnorm_stream_gradient(bnorm_ctx *ctx, bnorm_stream *stream,
+                                             uint64_t seed, uint64_t step, double *value,
+                                             double *gradient);
+
+/* R in inference, with mean and variance over all rows, which become the network's inference
+ * statistics (what bnorm_net_population sets).
+ * Errors: NONFINITE (the network keeps its statistics), USER. */
+BNORM_API bnorm_status bnorm_stream_loss(bnorm_ctx *ctx, bnorm_stream *stream, double *value);
+
 /* ------------------------------------------------------------------------ gradient check */
 
 typedef struct bnorm_check_block {

@@ -183,6 +183,9 @@ bnorm_status bnorm_net_run(bnorm_net *net, const bnorm_pass *pass, bnorm_mat_f64
 /* The output of layer k of the last pass for all rows; data NULL when it was not kept. */
 bnorm_mat_f64 bnorm_net_kept(const bnorm_net *net, ptrdiff_t k);
 
+/* Whether a stream takes networks of this form (layer/stream.h). */
+int bnorm_stream_takes(const bnorm_net *net);
+
 /* to = from, each value off by a relative error of at most two units of rounding, a function of
  * the draw and the value. to may be from. */
 void bnorm_disturb(uint64_t draw, ptrdiff_t count, const double *from, double *to);

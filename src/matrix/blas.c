@@ -8,6 +8,9 @@ extern void dgemm_(const char *transa, const char *transb, const int *m, const i
                    const int *k, const double *alpha, const double *a, const int *lda,
                    const double *b, const int *ldb, const double *beta, double *c,
                    const int *ldc, size_t, size_t);
+extern void dgemv_(const char *trans, const int *m, const int *n, const double *alpha,
+                   const double *a, const int *lda, const double *x, const int *incx,
+                   const double *beta, double *y, const int *incy, size_t);
 extern void sgemm_(const char *transa, const char *transb, const int *m, const int *n,
                    const int *k, const float *alpha, const float *a, const int *lda,
                    const float *b, const int *ldb, const float *beta, float *c, const int *ldc,
@@ -38,6 +41,15 @@ void bnorm_gemm_f32(int transpose_a, int transpose_b, ptrdiff_t m, ptrdiff_t n, 
     int la = leading(lda), lb = leading(ldb), lc = leading(ldc);
     sgemm_(transpose_b ? "T" : "N", transpose_a ? "T" : "N", &rows, &cols, &inner, &alpha, b,
            &lb, a, &la, &beta, c, &lc, 1, 1);
+}
+
+void bnorm_gemv_f64(int transpose, ptrdiff_t m, ptrdiff_t n, const double *a, ptrdiff_t lda,
+                    const double *x, double beta, double *y)
+{
+    if (m == 0 || n == 0) return;
+    int rows = (int)n, cols = (int)m, la = leading(lda), one = 1;
+    double alpha = 1;
+    dgemv_(transpose ? "N" : "T", &rows, &cols, &alpha, a, &la, x, &one, &beta, y, &one, 1);
 }
 
 /* Present when the BLAS in use has them. */

@@ -16,6 +16,10 @@ void bnorm_gemm_f32(int transpose_a, int transpose_b, ptrdiff_t m, ptrdiff_t n, 
                     float alpha, const float *a, ptrdiff_t lda, const float *b, ptrdiff_t ldb,
                     float beta, float *c, ptrdiff_t ldc);
 
+/* y := op(a) x + beta y, a stored row-major as m x n; transposed: y has n entries and x m. */
+void bnorm_gemv_f64(int transpose, ptrdiff_t m, ptrdiff_t n, const double *a, ptrdiff_t lda,
+                    const double *x, double beta, double *y);
+
 /* Holds the BLAS's own threads at one between the calls, where it offers a way (OpenBLAS, BLIS,
  * MKL); hold returns what release must be given. Pairs may nest, and overlap in several threads
  * of the caller: the first saves and the last restores what all of them share. */

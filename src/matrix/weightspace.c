@@ -77,16 +77,20 @@ void bnorm_gram_centre(const bnorm_gram *gram, ptrdiff_t cols, const double *dbe
         for (ptrdiff_t j = 0; j < cols; j++) g[k * cols + j] -= rest[k] * dbeta[j];
 }
 
-void bnorm_gram_gradient(const bnorm_gram *gram, ptrdiff_t cols, const double *g1,
-                         const double *sg, const double *rstd, const double *scale, double *g,
-                         double *dgamma)
+void bnorm_gram_dgamma(const bnorm_gram *gram, ptrdiff_t cols, const double *g1,
+                       const double *rstd, const double *g, double *dgamma)
 {
-    ptrdiff_t count = gram->cols * cols;
     for (ptrdiff_t j = 0; j < cols; j++) dgamma[j] = 0;
-    for (ptrdiff_t k = 0; k < count; k += cols)
+    for (ptrdiff_t k = 0; k < gram->cols * cols; k += cols)
         for (ptrdiff_t j = 0; j < cols; j++) dgamma[j] += g1[k + j] * g[k + j];
     for (ptrdiff_t j = 0; j < cols; j++) dgamma[j] *= rstd[j];
-    for (ptrdiff_t k = 0; k < count; k += cols)
+}
+
+void bnorm_gram_gradient(const bnorm_gram *gram, ptrdiff_t cols, const double *sg,
+                         const double *rstd, const double *scale, const double *dgamma,
+                         double *g)
+{
+    for (ptrdiff_t k = 0; k < gram->cols * cols; k += cols)
         for (ptrdiff_t j = 0; j < cols; j++)
             g[k + j] = scale[j] * (g[k + j] - sg[k + j] * (rstd[j] * dgamma[j]));
 }
@@ -352,7 +356,8 @@ static bnorm_status run(bnorm_ctx *ctx, weight_space *w, const double *rstd)
     BNORM_TRY(bnorm_centred_cross(ctx, &xc, w->b, NULL, w->product, w->sums));
     BNORM_TRY(bnorm_reduce(ctx, w->product, size + cols));
     bnorm_gram_centre(w->gram, cols, w->sums, w->product);
-    bnorm_gram_gradient(w->gram, cols, w->g, w->sg, rstd, w->scale, w->product, dgamma);
+    bnorm_gram_dgamma(w->gram, cols, w->g, rstd, w->product, dgamma);
+    bnorm_gram_gradient(w->gram, cols, w->sg, rstd, w->scale, dgamma, w->product);
     return plain_columns(ctx, w, rstd, dgamma);
 }
 

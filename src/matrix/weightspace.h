@@ -18,9 +18,13 @@ void bnorm_gram_moments(const bnorm_gram *gram, ptrdiff_t cols, const double *g1
 void bnorm_gram_shift(const bnorm_gram *gram, ptrdiff_t cols, const double *f, double *shift);
 void bnorm_gram_centre(const bnorm_gram *gram, ptrdiff_t cols, const double *dbeta, double *g);
 
-/* (W2), (W3): g is G = Xc'W on entry and dR/dG1 on return. scale = gamma rstd. */
-void bnorm_gram_gradient(const bnorm_gram *gram, ptrdiff_t cols, const double *g1,
-                         const double *sg, const double *rstd, const double *scale, double *g,
-                         double *dgamma);
+/* (W2), from G = Xc'W. */
+void bnorm_gram_dgamma(const bnorm_gram *gram, ptrdiff_t cols, const double *g1,
+                       const double *rstd, const double *g, double *dgamma);
+
+/* (W3): g is G on entry and dR/dG1 on return. scale = gamma rstd. */
+void bnorm_gram_gradient(const bnorm_gram *gram, ptrdiff_t cols, const double *sg,
+                         const double *rstd, const double *scale, const double *dgamma,
+                         double *g);
 
 #endif

@@ -35,26 +35,6 @@ static ptrdiff_t place(bnorm_mat_f64 m, ptrdiff_t i, ptrdiff_t j)
     return m.layout == BNORM_ROW_MAJOR ? i * m.ld + j : i + j * m.ld;
 }
 
-/* ------------------------------------------------------------------------------ arguments */
-
-static double number(const run *r, const char *key)
-{
-    const item *it = case_find(r->c, ITEM_VALUES, key);
-    return it ? it->values[0] : 0;
-}
-
-static const double *vector(const run *r, const char *key)
-{
-    const item *it = case_find(r->c, ITEM_VALUES, key);
-    return it ? it->values : NULL;
-}
-
-static const char *word(const run *r, const char *key)
-{
-    const item *it = case_find(r->c, ITEM_WORD, key);
-    return it ? it->word : "";
-}
-
 static bnorm_mat_f64 empty(const run *r, ptrdiff_t rows, ptrdiff_t cols)
 {
     return bnorm_view_f64(grab(rows * cols), rows, cols, r->layout);
@@ -74,7 +54,7 @@ static bnorm_mat_f64 matrix(const run *r, const char *key)
 
 static bnorm_rule rule(const run *r)
 {
-    return (bnorm_rule){.eps = number(r, "eps"), .ddof = number(r, "ddof")};
+    return (bnorm_rule){.eps = case_number(r->c, "eps"), .ddof = case_number(r->c, "ddof")};
 }
 
 /* -------------------------------------------------------------------------------- results */
@@ -110,8 +90,9 @@ static void forward(run *r)
 {
     bnorm_mat_f64 x = matrix(r, "x"), y = empty(r, x.rows, x.cols);
     double *mean = grab(x.cols), *rstd = grab(x.cols);
-    demand(r, bnorm_forward_f64(r->ctx, x, vector(r, "weights"), vector(r, "gamma"),
-                                vector(r, "beta"), rule(r), y, mean, rstd));
+    demand(r, bnorm_forward_f64(r->ctx, x, case_vector(r->c, "weights"),
+                                case_vector(r->c, "gamma"), case_vector(r->c, "beta"), rule(r),
+                                y, mean, rstd));
     show_matrix(r, "y", y);
     show(r, "mean", mean, x.cols);
     show(r, "rstd", rstd, x.cols);
@@ -133,7 +114,7 @@ static void backward(run *r)
     bnorm_mat_f64 x = matrix(r, "x"), dy = matrix(r, "dy"), dx = empty(r, x.rows, x.cols);
     double *mean = grab(x.cols), *rstd = grab(x.cols);
     double *dgamma = grab(x.cols), *dbeta = grab(x.cols);
-    const double *weights = vector(r, "weights"), *gamma = vector(r, "gamma");
+    const double *weights = case_vector(r->c, "weights"), *gamma = case_vector(r->c, "gamma");
     demand(r, bnorm_forward_f64(r->ctx, x, weights, gamma, NULL, rule(r), dx, mean, rstd));
     demand(r, bnorm_backward_f64(r->ctx, x, dy, weights, gamma, mean, rstd, rule(r), dx, dgamma,
                                  dbeta));
@@ -144,8 +125,9 @@ static void backward(run *r)
 static void infer(run *r)
 {
     bnorm_mat_f64 x = matrix(r, "x"), y = empty(r, x.rows, x.cols);
-    demand(r, bnorm_infer_f64(r->ctx, x, vector(r, "gamma"), vector(r, "beta"),
-                              vector(r, "mean"), vector(r, "var"), number(r, "eps"), y));
+    demand(r, bnorm_infer_f64(r->ctx, x, case_vector(r->c, "gamma"), case_vector(r->c, "beta"),
+                              case_vector(r->c, "mean"), case_vector(r->c, "var"),
+                              case_number(r->c, "eps"), y));
     show_matrix(r, "y", y);
     free(x.data), free(y.data);
 }
@@ -154,8 +136,9 @@ static void infer_backward(run *r)
 {
     bnorm_mat_f64 x = matrix(r, "x"), dy = matrix(r, "dy"), dx = empty(r, x.rows, x.cols);
     double *dgamma = grab(x.cols), *dbeta = grab(x.cols);
-    demand(r, bnorm_infer_backward_f64(r->ctx, x, dy, vector(r, "gamma"), vector(r, "mean"),
-                                       vector(r, "var"), number(r, "eps"), dx, dgamma, dbeta));
+    demand(r, bnorm_infer_backward_f64(r->ctx, x, dy, case_vector(r->c, "gamma"),
+                                       case_vector(r->c, "mean"), case_vector(r->c, "var"),
+                                       case_number(r->c, "eps"), dx, dgamma, dbeta));
     show_gradients(r, dx, dgamma, dbeta, x.cols);
     free(x.data), free(dy.data);
 }
@@ -164,9 +147,9 @@ static void fold(run *r)
 {
     bnorm_mat_f64 g1 = matrix(r, "g1"), out = empty(r, g1.rows, g1.cols);
     double *bias = grab(g1.cols);
-    demand(r,
-           bnorm_fold_f64(r->ctx, g1, vector(r, "bias"), vector(r, "gamma"), vector(r, "beta"),
-                          vector(r, "mean"), vector(r, "var"), number(r, "eps"), out, bias));
+    demand(r, bnorm_fold_f64(r->ctx, g1, case_vector(r->c, "bias"), case_vector(r->c, "gamma"),
+                             case_vector(r->c, "beta"), case_vector(r->c, "mean"),
+                             case_vector(r->c, "var"), case_number(r->c, "eps"), out, bias));
     show_matrix(r, "g1", out);
     show(r, "bias", bias, g1.cols);
     free(g1.data), free(out.data), free(bias);
@@ -181,7 +164,7 @@ static sums sums_of(run *r, const char *key)
 {
     bnorm_mat_f64 x = matrix(r, key);
     sums s = {.cols = x.cols, .mean = grab(x.cols), .m2 = grab(x.cols)};
-    demand(r, bnorm_moments_f64(r->ctx, x, vector(r, "weights"), &s.n, s.mean, s.m2));
+    demand(r, bnorm_moments_f64(r->ctx, x, case_vector(r->c, "weights"), &s.n, s.mean, s.m2));
     free(x.data);
     return s;
 }
@@ -217,13 +200,14 @@ static void running(run *r)
     static const char *const kinds[] = {"exponential", "average", "merge"};
     const item *start = case_find(r->c, ITEM_VALUES, "mean");
     ptrdiff_t cols = start->cols;
-    bnorm_running s = {.update = number(r, "update"), .ddof = number(r, "ddof"), .cols = cols};
-    while (strcmp(kinds[s.kind], word(r, "kind")) != 0) s.kind++;
+    bnorm_running s = {
+        .update = case_number(r->c, "update"), .ddof = case_number(r->c, "ddof"), .cols = cols};
+    while (strcmp(kinds[s.kind], case_word(r->c, "kind")) != 0) s.kind++;
     s.mean = grab(cols);
     s.var = grab(cols);
     s.m2 = s.kind == BNORM_RUNNING_MERGE ? grab(cols) : NULL;
     memcpy(s.mean, start->values, (size_t)cols * sizeof(double));
-    memcpy(s.var, vector(r, "var"), (size_t)cols * sizeof(double));
+    memcpy(s.var, case_vector(r->c, "var"), (size_t)cols * sizeof(double));
     for (char key[] = "x1"; case_find(r->c, ITEM_VALUES, key); key[1]++) {
         sums batch = sums_of(r, key);
         demand(r, bnorm_running_update(r->ctx, &s, batch.n, batch.mean, batch.m2));
@@ -240,9 +224,9 @@ static void layer_norm(run *r)
     bnorm_mat_f64 y = empty(r, x.rows, x.cols), dx = empty(r, x.rows, x.cols);
     double *mean = grab(x.rows), *rstd = grab(x.rows);
     double *dgamma = grab(x.cols), *dbeta = grab(x.cols);
-    const double *gamma = vector(r, "gamma");
-    demand(r, bnorm_layernorm_forward_f64(r->ctx, x, gamma, vector(r, "beta"), number(r, "eps"),
-                                          y, mean, rstd));
+    const double *gamma = case_vector(r->c, "gamma");
+    demand(r, bnorm_layernorm_forward_f64(r->ctx, x, gamma, case_vector(r->c, "beta"),
+                                          case_number(r->c, "eps"), y, mean, rstd));
     demand(r,
            bnorm_layernorm_backward_f64(r->ctx, x, dy, gamma, mean, rstd, dx, dgamma, dbeta));
     show_matrix(r, "y", y);
@@ -256,13 +240,14 @@ static void group_norm(run *r)
 {
     bnorm_mat_f64 x = matrix(r, "x"), dy = matrix(r, "dy");
     bnorm_mat_f64 y = empty(r, x.rows, x.cols), dx = empty(r, x.rows, x.cols);
-    ptrdiff_t groups = (ptrdiff_t)number(r, "groups");
-    ptrdiff_t channels = (ptrdiff_t)number(r, "channels");
+    ptrdiff_t groups = (ptrdiff_t)case_number(r->c, "groups");
+    ptrdiff_t channels = (ptrdiff_t)case_number(r->c, "channels");
     double *mean = grab(x.rows * groups), *rstd = grab(x.rows * groups);
     double *dgamma = grab(channels), *dbeta = grab(channels);
-    const double *gamma = vector(r, "gamma");
-    demand(r, bnorm_groupnorm_forward_f64(r->ctx, x, channels, groups, gamma, vector(r, "beta"),
-                                          number(r, "eps"), y, mean, rstd));
+    const double *gamma = case_vector(r->c, "gamma");
+    demand(r, bnorm_groupnorm_forward_f64(r->ctx, x, channels, groups, gamma,
+                                          case_vector(r->c, "beta"), case_number(r->c, "eps"),
+                                          y, mean, rstd));
     demand(r, bnorm_groupnorm_backward_f64(r->ctx, x, dy, channels, groups, gamma, mean, rstd,
                                            dx, dgamma, dbeta));
     show_matrix(r, "y", y);
@@ -270,6 +255,87 @@ static void group_norm(run *r)
     show_matrix(r, "rstd", bnorm_view_f64(rstd, x.rows, groups, BNORM_ROW_MAJOR));
     show_gradients(r, dx, dgamma, dbeta, channels);
     free(x.data), free(dy.data), free(y.data), free(mean), free(rstd);
+}
+
+/* -------------------------------------------------------------- weight space and networks */
+
+/* A gram and its arrays. */
+typedef struct space {
+    double *xbar, *s;
+    bnorm_gram gram;
+} space;
+
+static space gram_of(run *r, bnorm_mat_f64 x)
+{
+    space g = {.xbar = grab(2 * x.cols), .s = grab(x.cols * x.cols)};
+    demand(r, bnorm_gram_f64(r->ctx, x, case_vector(r->c, "weights"), case_number(r->c, "ddof"),
+                             g.xbar, g.s, &g.gram));
+    return g;
+}
+
+static void gram(run *r)
+{
+    bnorm_mat_f64 x = matrix(r, "x");
+    space g = gram_of(r, x);
+    show(r, "n", &g.gram.n, 1);
+    show(r, "mean", g.xbar, x.cols);
+    show_matrix(r, "s", bnorm_view_f64(g.s, x.cols, x.cols, BNORM_ROW_MAJOR));
+    free(x.data), free(g.xbar), free(g.s);
+}
+
+static void dense(run *r)
+{
+    bnorm_mat_f64 x = matrix(r, "x"), g1 = matrix(r, "g1"), w = matrix(r, "w");
+    bnorm_mat_f64 b = empty(r, x.rows, g1.cols), dg1 = empty(r, g1.rows, g1.cols);
+    double *mean = grab(g1.cols), *rstd = grab(g1.cols);
+    double *dgamma = grab(g1.cols), *dbeta = grab(g1.cols);
+    const double *gamma = case_vector(r->c, "gamma");
+    space g = gram_of(r, x);
+    demand(r, bnorm_dense_forward_f64(r->ctx, x, g1, &g.gram, gamma, case_vector(r->c, "beta"),
+                                      case_number(r->c, "eps"), b, mean, rstd));
+    demand(r, bnorm_dense_backward_f64(r->ctx, x, g1, &g.gram, w, gamma, rstd, dg1, dgamma,
+                                       dbeta));
+    show_matrix(r, "b", b);
+    show(r, "mean", mean, g1.cols);
+    show(r, "rstd", rstd, g1.cols);
+    show_matrix(r, "dg1", dg1);
+    show(r, "dgamma", dgamma, g1.cols);
+    show(r, "dbeta", dbeta, g1.cols);
+    free(x.data), free(g1.data), free(w.data), free(b.data), free(dg1.data);
+    free(mean), free(rstd), free(dgamma), free(dbeta), free(g.xbar), free(g.s);
+}
+
+/* One of "dense:3", "batchnorm", or an activation. */
+static void add_layer(run *r, bnorm_net *net, const char *layer)
+{
+    if (strncmp(layer, "dense:", 6) == 0)
+        demand(r, bnorm_net_dense(r->ctx, net, strtol(layer + 6, NULL, 10)));
+    else if (strcmp(layer, "batchnorm") == 0)
+        demand(r, bnorm_net_batchnorm(r->ctx, net, (bnorm_rule){.eps = 1e-5}));
+    else
+        demand(r, bnorm_net_activation(r->ctx, net, bnorm_activation_find(layer)));
+}
+
+static void network(run *r)
+{
+    bnorm_net *net;
+    bnorm_mat_f64 x = matrix(r, "x"), y = matrix(r, "y");
+    demand(r, bnorm_net_create(r->ctx, x.cols, &net));
+    char layers[CASE_WORD];
+    strcpy(layers, case_word(r->c, "layers"));
+    for (char *l = strtok(layers, ","); l; l = strtok(NULL, ",")) add_layer(r, net, l);
+    demand(r, bnorm_net_start(r->ctx, net, (uint64_t)case_number(r->c, "seed")));
+    ptrdiff_t count;
+    const double *start = bnorm_net_parameters(net, &count);
+    double value, *gradient = grab(count);
+    demand(r, bnorm_net_gradient(r->ctx, net, x, y, case_vector(r->c, "weights"),
+                                 bnorm_loss_find(case_word(r->c, "loss")), 0, 0, &value,
+                                 gradient));
+    show(r, "start", start, count);
+    show(r, "value", &value, 1);
+    show(r, "gradient", gradient, count);
+    free(x.data), free(y.data), free(gradient);
+    bnorm_net_destroy(net);
 }
 
 /* -------------------------------------------------------------------------------- program */
@@ -286,10 +352,15 @@ static const struct {
                   {"merge", merge},
                   {"running", running},
                   {"layer_norm", layer_norm},
-                  {"group_norm", group_norm}};
+                  {"group_norm", group_norm},
+                  {"gram", gram},
+                  {"dense", dense},
+                  {"network", network}};
 
+/* Stacks of samples are row-major only. */
 static void run_case(run *r)
 {
+    if (r->layout == BNORM_COL_MAJOR && strcmp(r->c->op, "group_norm") == 0) return;
     for (size_t k = 0; k < sizeof operations / sizeof *operations; k++)
         if (strcmp(operations[k].name, r->c->op) == 0) {
             operations[k].run(r);

@@ -100,3 +100,21 @@ const item *case_find(const test_case *c, item_kind kind, const char *key)
         if (c->items[k].kind == kind && strcmp(c->items[k].key, key) == 0) return &c->items[k];
     return NULL;
 }
+
+double case_number(const test_case *c, const char *key)
+{
+    const item *it = case_find(c, ITEM_VALUES, key);
+    return it ? it->values[0] : 0;
+}
+
+const double *case_vector(const test_case *c, const char *key)
+{
+    const item *it = case_find(c, ITEM_VALUES, key);
+    return it ? it->values : NULL;
+}
+
+const char *case_word(const test_case *c, const char *key)
+{
+    const item *it = case_find(c, ITEM_WORD, key);
+    return it ? it->word : "";
+}

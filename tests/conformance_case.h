@@ -32,4 +32,9 @@ void case_free(test_case *c);
 /* The item of that kind and key, or NULL. */
 const item *case_find(const test_case *c, item_kind kind, const char *key);
 
+/* Arguments; what is absent is 0, NULL, "". */
+double case_number(const test_case *c, const char *key);
+const double *case_vector(const test_case *c, const char *key);
+const char *case_word(const test_case *c, const char *key);
+
 #endif

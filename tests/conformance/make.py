@@ -1,7 +1,10 @@
-"""Makes the case files of this folder: python3 make.py (needs NumPy; extended precision, so x86-64).
+"""Makes the case files of this folder: python3 make.py LIBBNORM (needs NumPy; extended precision, so x86-64).
 Results are computed in long double from the formulas of docs/maths.md; a bound is a small multiple
-of what rounding to double can do to the largest value that enters."""
+of what rounding to double can do to the largest value that enters. The library itself, a path to
+libbnorm.so, gives the starting values of networks, and nothing else."""
+import ctypes
 import os
+import sys
 
 import numpy as np
 
@@ -250,7 +253,96 @@ def weight_space():
     dense.write()
 
 
+def started(inputs, layers, seed):
+    """The parameters that the library draws."""
+    lib, net = ctypes.CDLL(sys.argv[1]), ctypes.c_void_p()
+    size = ctypes.c_ssize_t
+    lib.bnorm_net_parameters.restype = ctypes.POINTER(ctypes.c_double)
+    lib.bnorm_activation_find.restype = ctypes.c_void_p
+    lib.bnorm_net_create(None, size(inputs), ctypes.byref(net))
+
+    class Rule(ctypes.Structure):
+        _fields_ = [("eps", ctypes.c_double), ("ddof", ctypes.c_double)]
+
+    for layer in layers:
+        if layer.startswith("dense:"):
+            lib.bnorm_net_dense(None, net, size(int(layer[6:])))
+        elif layer == "batchnorm":
+            lib.bnorm_net_batchnorm(None, net, Rule(1e-5, 0))
+        else:
+            lib.bnorm_net_activation(None, net, ctypes.c_void_p(lib.bnorm_activation_find(layer.encode())))
+    lib.bnorm_net_start(None, net, ctypes.c_uint64(seed))
+    count = size()
+    values = lib.bnorm_net_parameters(net, ctypes.byref(count))
+    return np.array(values[:count.value])
+
+
+ACTIVATIONS = {"tanh": (np.tanh, lambda b: 1 - np.tanh(b) ** 2), "relu": (lambda b: np.maximum(b, 0), lambda b: (b > 0).astype(L))}
+
+
+def network_pass(layers, params, x, y, omega, loss):
+    """R and its gradient in the order of the parameters, by the formulas of maths.md."""
+    at, tape, v = 0, [], x.astype(L)
+
+    def take(*shape):
+        nonlocal at
+        at += int(np.prod(shape))
+        return params[at - int(np.prod(shape)):at].reshape(shape).astype(L)
+
+    n = omega.sum()
+    for k, layer in enumerate(layers):
+        if layer.startswith("dense:"):
+            g = take(v.shape[1], int(layer[6:]))
+            bias = take(int(layer[6:])) if layers[k + 1:k + 2] != ["batchnorm"] else None
+            tape.append(("dense", v, g, bias))
+            v = v @ g + (0 if bias is None else bias)
+        elif layer == "batchnorm":
+            gamma, beta = take(v.shape[1]), take(v.shape[1])
+            _, mean, _, rstd = statistics(v, omega, 1e-5, 0.0)
+            tape.append(("batchnorm", (v - mean) * rstd, gamma, rstd))
+            v = (v - mean) * rstd * gamma + beta
+        else:
+            tape.append((layer, v, None, None))
+            v = ACTIVATIONS[layer][0](v)
+    om = omega[:, None]
+    if loss == "squared":
+        value, d = (om * (y - v) ** 2).sum() / n, -2 * om * (y - v) / n
+    else:
+        p = np.exp(v) / np.exp(v).sum(1, keepdims=True)
+        hot = np.eye(v.shape[1], dtype=L)[y[:, 0].astype(int)]
+        value, d = -(om * hot * np.log(p)).sum() / n, om * (p - hot) / n
+    parts = []
+    for kind, a, b, c in reversed(tape):
+        if kind == "dense":
+            parts = [(a.T @ d).ravel()] + ([] if c is None else [d.sum(0)]) + parts
+            d = d @ b.T
+        elif kind == "batchnorm":
+            dbeta, dgamma = d.sum(0), (d * a).sum(0)
+            parts = [dgamma, dbeta] + parts
+            d = b * c * (d - om / n * dbeta - om * a * dgamma / n)
+        else:
+            d = d * ACTIVATIONS[kind][1](a)
+    return value, np.concatenate(parts)
+
+
+def network_file():
+    net = File("network", "bnorm_net_gradient.")
+    for name, layers, loss, rows, weighted in (
+            ("plain", ["dense:3", "batchnorm", "tanh", "dense:1"], "squared", 13, False),
+            ("deep", ["dense:6", "batchnorm", "relu", "dense:4", "batchnorm", "tanh", "dense:2"], "squared", 40, True),
+            ("classes", ["dense:5", "tanh", "dense:3"], "softmax", 21, False)):
+        x = draw(rows, 4)
+        y = rng.integers(0, 3, (rows, 1)).astype(float) if loss == "softmax" else draw(rows, int(layers[-1][6:]))
+        weights = count(rows) if weighted else None
+        start = started(4, layers, 7)
+        value, gradient = network_pass(layers, start, x, y, np.ones(rows, L) if weights is None else weights.astype(L), loss)
+        net.case(name, "network", {"start": (start, 0.0), "value": (np.array([value]), 2.0**-40), "gradient": (gradient, 2.0**-40)},
+                 layers=",".join(layers), loss=loss, seed=7.0, x=x, y=y, weights=weights)
+    net.write()
+
+
 def main():
+    network_file()
     matrix_functions()
     inference()
     statistics_files()

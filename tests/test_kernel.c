@@ -63,6 +63,9 @@ static void run_step(bench *b, int step, ptrdiff_t rows, ptrdiff_t cols)
     bnorm_affine a = {b->v[0], b->v[1], b->v[2]};
     bnorm_slope s = {b->v[0], b->v[1], b->v[2], b->v[3]};
     ptrdiff_t count = rows * cols < ROWS * LD ? rows * cols : ROWS * LD;
+    bnorm_tile columns = tile(b->x, cols, rows), w_columns = tile(b->w, cols, rows);
+    bnorm_tile line = {b->x, count, 1, count};
+    bnorm_coefficients to = {b->v[4], b->v[5], b->v[3]};
     switch (step) {
     case 0:
         k->row_pivot(&x, b->v[4]);
@@ -101,16 +104,16 @@ static void run_step(bench *b, int step, ptrdiff_t rows, ptrdiff_t cols)
         k->line_pair_sums(count, b->x, b->w, 0.3, b->sums);
         break;
     case 12:
-        k->line_affine(count, b->x, &a, b->y, 0);
+        k->column_affine(&columns, &a, b->y, LD, 0);
         break;
     case 13:
-        k->line_affine(count, b->x, &a, b->y, 1);
+        k->column_affine(&columns, &a, b->y, LD, 1);
         break;
     case 14:
-        k->line_slope(count, b->x, b->w, NULL, &s, b->y, 1);
+        k->column_slope(&columns, &w_columns, NULL, &s, b->y, LD, 1);
         break;
     case 15:
-        k->line_slope(count, b->x, b->w, b->weights, &s, b->y, 0);
+        k->column_slope(&columns, &w_columns, b->weights, &s, b->y, LD, 0);
         break;
     case 16:
         k->layer_affine(cols, b->x, 0.1, 1.5, b->v[1], b->v[2], 1, b->y);
@@ -139,11 +142,35 @@ static void run_step(bench *b, int step, ptrdiff_t rows, ptrdiff_t cols)
     case 24:
         k->layer_slope(cols, b->x, b->w, b->v[1], 0, 1.5, &s, b->y);
         break;
+    case 25:
+        k->column_pivot(&columns, b->v[4]);
+        break;
+    case 26:
+        k->column_sums(&columns, NULL, b->v[0], b->v[4], b->v[5]);
+        break;
+    case 27:
+        k->column_sums(&columns, b->weights, b->v[0], b->v[4], b->v[5]);
+        break;
+    case 28:
+        k->column_pair_sums(&columns, &w_columns, b->v[0], b->v[4], b->v[5]);
+        break;
+    case 29:
+        k->column_sums(&line, NULL, b->v[0], b->v[4], b->v[5]);
+        break;
+    case 30:
+        k->moments(cols, 3, b->v[3], b->v[4], b->v[5]);
+        break;
+    case 31:
+        k->scales(cols, b->weights, 2, 0.1, b->x, b->v[4], b->v[5]);
+        break;
+    case 32:
+        k->slopes(cols, 3, 2, b->x, b->v[0], b->v[1], b->v[2], &to);
+        break;
     default:
         k->widen(cols, b->x, b->v[4]);
     }
 }
-enum { STEPS = 26 };
+enum { STEPS = 34 };
 
 /* Sums of at most ROWS * LD terms of size about 1, fused or not: far above either's rounding,
  * far below a term lost or doubled. */

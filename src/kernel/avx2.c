@@ -35,6 +35,24 @@ static inline void stream_f32(float *to, vf v)
 #define MADD(a, b, c)  ((vd)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
 #define MADDF(a, b, c) ((vf)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
 
+/* The even and the odd lanes, or pairs of lanes, of a and b; see lanes.inc. */
+static inline vd even_lanes(vd a, vd b)
+{
+    return (vd)_mm256_unpacklo_pd((__m256d)a, (__m256d)b);
+}
+static inline vd odd_lanes(vd a, vd b)
+{
+    return (vd)_mm256_unpackhi_pd((__m256d)a, (__m256d)b);
+}
+static inline vd even_pairs(vd a, vd b)
+{
+    return (vd)_mm256_permute2f128_pd((__m256d)a, (__m256d)b, 0x20);
+}
+static inline vd odd_pairs(vd a, vd b)
+{
+    return (vd)_mm256_permute2f128_pd((__m256d)a, (__m256d)b, 0x31);
+}
+
 /* Compilers find this conversion in halves only. */
 static inline vd load_full_f32(const float *from)
 {

@@ -41,6 +41,24 @@ static inline void stream_f32(float *to, vf v)
 /* A strip of eight vectors with its sums and pivots fits 32 registers. */
 #define STRIP 8
 
+/* The even and the odd lanes, or pairs of lanes, of a and b; see lanes.inc. */
+static inline vd even_lanes(vd a, vd b)
+{
+    return (vd)_mm512_unpacklo_pd((__m512d)a, (__m512d)b);
+}
+static inline vd odd_lanes(vd a, vd b)
+{
+    return (vd)_mm512_unpackhi_pd((__m512d)a, (__m512d)b);
+}
+static inline vd even_pairs(vd a, vd b)
+{
+    return (vd)_mm512_shuffle_f64x2((__m512d)a, (__m512d)b, 0x88);
+}
+static inline vd odd_pairs(vd a, vd b)
+{
+    return (vd)_mm512_shuffle_f64x2((__m512d)a, (__m512d)b, 0xdd);
+}
+
 /* Compilers find this conversion in halves only. */
 static inline vd load_full_f32(const float *from)
 {

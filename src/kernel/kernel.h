@@ -11,13 +11,13 @@
 
 #include <stddef.h>
 
-/* A piece of a row-major matrix: entry (r, c) is data[r * ld + c]. */
+/* A piece of a row-major matrix: entry (r, c) is data[r * ld + c], if not said otherwise. */
 typedef struct bnorm_tile {
     const void *data;
     ptrdiff_t rows, cols, ld;
 } bnorm_tile;
 
-/* y = (x - mean) scale + shift: vectors of one number a column, or pointers to one number. */
+/* y = (x - mean) scale + shift: vectors of one number a column. */
 typedef struct bnorm_affine {
     const double *mean, *scale, *shift;
 } bnorm_affine;
@@ -66,16 +66,24 @@ typedef struct bnorm_kernels {
     void (*row_slope)(const bnorm_tile *x, const bnorm_tile *w, const double *weights,
                       const bnorm_slope *a, void *dx, ptrdiff_t ld, int stream);
 
-    /* The same for one contiguous line of `count` values of a column. */
+    /* The same of a column-major tile, whose entry (r, c) is data[r + c * ld]; but sums are
+     * set, not added to. */
+    void (*column_pivot)(const bnorm_tile *x, double *pivot);
+    void (*column_sums)(const bnorm_tile *x, const double *weights, const double *pivot,
+                        double *s1, double *s2);
+    void (*column_pair_sums)(const bnorm_tile *x, const bnorm_tile *w, const double *mean,
+                             double *s1, double *s2);
+    void (*column_affine)(const bnorm_tile *x, const bnorm_affine *a, void *y, ptrdiff_t ld,
+                          int stream);
+    void (*column_slope)(const bnorm_tile *x, const bnorm_tile *w, const double *weights,
+                         const bnorm_slope *a, void *dx, ptrdiff_t ld, int stream);
+
+    /* One contiguous row of `count` values; sums are added to. */
     double (*line_pivot)(ptrdiff_t count, const void *x);
     void (*line_sums)(ptrdiff_t count, const void *x, const double *weights, double pivot,
                       double sums[2]);
     void (*line_pair_sums)(ptrdiff_t count, const void *x, const void *w, double mean,
                            double sums[2]);
-    void (*line_affine)(ptrdiff_t count, const void *x, const bnorm_affine *a, void *y,
-                        int stream);
-    void (*line_slope)(ptrdiff_t count, const void *x, const void *w, const double *weights,
-                       const bnorm_slope *a, void *dx, int stream);
 
     /* From sums about the pivot (mean: s1, m2: s2) to mean and M2, in their place. Returns
      * whether some column's pivot was far from its mean; that pivot is moved to the mean, the

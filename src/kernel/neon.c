@@ -17,5 +17,16 @@
 #define MADDF(a, b, c) vfmaq_f32(c, a, b)
 typedef double vd __attribute__((vector_size(16)));
 typedef float vf __attribute__((vector_size(16)));
+
+/* The even and the odd lanes of a and b; see lanes.inc. */
+static inline vd even_lanes(vd a, vd b)
+{
+    return vzip1q_f64(a, b);
+}
+static inline vd odd_lanes(vd a, vd b)
+{
+    return vzip2q_f64(a, b);
+}
+
 #include "kernel/table.inc"
 #endif

@@ -8,12 +8,12 @@ typedef struct bnorm_affine_job {
     const bnorm_view *x, *y;
     bnorm_cut cut;
     bnorm_affine a;
-    int stream;
+    int stream, again; /* again: x was just read */
 } bnorm_affine_job;
 
 void bnorm_affine_tile(const bnorm_affine_job *job, ptrdiff_t b, ptrdiff_t s);
 
-/* All tiles, last to first: what was read last is still in cache. */
+/* All tiles; of what was just read the last first: it is still in cache. */
 void bnorm_affine_run(bnorm_ctx *ctx, bnorm_affine_job *job);
 
 #endif

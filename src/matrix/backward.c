@@ -19,25 +19,20 @@ typedef struct backward_job {
     int stream;
 } backward_job;
 
-static void sums_tile(backward_job *job, ptrdiff_t b, ptrdiff_t s)
+static void sums_tile(const backward_job *job, ptrdiff_t b, ptrdiff_t s)
 {
     bnorm_range r = bnorm_cut_block(&job->cut, b), c = bnorm_cut_strip(&job->cut, s);
     const bnorm_kernels *k = job->x->k;
     double *w_sum = job->sums + 2 * b * job->cut.cols, *wd_sum = w_sum + job->cut.cols;
-    for (ptrdiff_t j = c.begin; j < c.end; j++) w_sum[j] = wd_sum[j] = 0;
-    if (job->x->layout == BNORM_ROW_MAJOR) {
-        bnorm_tile x = bnorm_view_tile(job->x, r.begin, r.end, c.begin, c.end);
-        bnorm_tile w = bnorm_view_tile(job->w, r.begin, r.end, c.begin, c.end);
-        k->row_pair_sums(&x, &w, job->mean + c.begin, w_sum + c.begin, wd_sum + c.begin);
+    bnorm_tile x = bnorm_view_tile(job->x, r.begin, r.end, c.begin, c.end);
+    bnorm_tile w = bnorm_view_tile(job->w, r.begin, r.end, c.begin, c.end);
+    const double *mean = job->mean + c.begin;
+    if (job->x->layout == BNORM_COL_MAJOR) {
+        k->column_pair_sums(&x, &w, mean, w_sum + c.begin, wd_sum + c.begin);
         return;
     }
-    for (ptrdiff_t j = c.begin; j < c.end; j++) {
-        double sums[2] = {0, 0};
-        k->line_pair_sums(r.end - r.begin, bnorm_view_at(job->x, r.begin, j),
-                          bnorm_view_at(job->w, r.begin, j), job->mean[j], sums);
-        w_sum[j] = sums[0];
-        wd_sum[j] = sums[1];
-    }
+    for (ptrdiff_t j = c.begin; j < c.end; j++) w_sum[j] = wd_sum[j] = 0;
+    k->row_pair_sums(&x, &w, mean, w_sum + c.begin, wd_sum + c.begin);
 }
 
 /* Adds the blocks of a range of columns in their order. */
@@ -65,29 +60,20 @@ static void finish(backward_job *job, bnorm_range c)
     if (job->dgamma) k->narrow(count, dgamma + c.begin, (char *)job->dgamma + skip);
 }
 
-static void slope_line(const backward_job *job, bnorm_range r, ptrdiff_t j)
-{
-    const double *weights = job->weights ? job->weights + r.begin : NULL;
-    bnorm_slope a = {job->mean + j, job->scale + j, job->p + j, job->q + j};
-    job->x->k->line_slope(r.end - r.begin, bnorm_view_at(job->x, r.begin, j),
-                          bnorm_view_at(job->w, r.begin, j), weights, &a,
-                          bnorm_view_at(job->dx, r.begin, j), job->stream);
-}
-
 static void slope_tile(const backward_job *job, ptrdiff_t b, ptrdiff_t s)
 {
     bnorm_range r = bnorm_cut_block(&job->cut, b), c = bnorm_cut_strip(&job->cut, s);
-    if (job->x->layout == BNORM_COL_MAJOR) {
-        for (ptrdiff_t j = c.begin; j < c.end; j++) slope_line(job, r, j);
-        return;
-    }
+    const bnorm_kernels *k = job->x->k;
     const double *weights = job->weights ? job->weights + r.begin : NULL;
     bnorm_slope a = {job->mean + c.begin, job->scale + c.begin, job->p + c.begin,
                      job->q + c.begin};
     bnorm_tile x = bnorm_view_tile(job->x, r.begin, r.end, c.begin, c.end);
     bnorm_tile w = bnorm_view_tile(job->w, r.begin, r.end, c.begin, c.end);
-    job->x->k->row_slope(&x, &w, weights, &a, bnorm_view_at(job->dx, r.begin, c.begin),
-                         job->dx->ld, job->stream);
+    char *dx = bnorm_view_at(job->dx, r.begin, c.begin);
+    if (job->x->layout == BNORM_COL_MAJOR)
+        k->column_slope(&x, &w, weights, &a, dx, job->dx->ld, job->stream);
+    else
+        k->row_slope(&x, &w, weights, &a, dx, job->dx->ld, job->stream);
 }
 
 static void sums_task(void *argument, ptrdiff_t k)
@@ -111,7 +97,8 @@ static void strip_task(void *argument, ptrdiff_t s)
     for (ptrdiff_t b = 0; b < job->cut.blocks; b++) sums_tile(job, b, s);
     collect(job, c);
     finish(job, c);
-    for (ptrdiff_t b = job->cut.blocks; job->dx && b-- > 0;) slope_tile(job, b, s);
+    for (ptrdiff_t b = 0; job->dx && b < job->cut.blocks; b++)
+        slope_tile(job, bnorm_cut_again(&job->cut, job->x, b), s);
 }
 
 /* values: n, then the sums of block 0. */

@@ -103,17 +103,13 @@ static void centre(const product *p, bnorm_range r, void *to)
         from = to;
         ld = l.width;
     }
+    bnorm_affine a = {p->xc->xbar, p->ones, p->zeros};
     if (x->layout == BNORM_ROW_MAJOR) {
-        bnorm_affine a = {p->xc->xbar, p->ones, p->zeros};
         bnorm_tile t = {from, l.count, l.width, ld};
         p->k->row_affine(&t, &a, to, l.width, 0);
-        return;
-    }
-    ptrdiff_t size = (ptrdiff_t)p->k->size;
-    for (ptrdiff_t j = 0; j < l.count; j++) {
-        bnorm_affine a = {p->xc->xbar + j, p->ones, p->zeros};
-        p->k->line_affine(l.width, from + j * ld * size, &a, (char *)to + j * l.width * size,
-                          0);
+    } else {
+        bnorm_tile t = {from, l.width, l.count, ld};
+        p->k->column_affine(&t, &a, to, l.width, 0);
     }
 }
 

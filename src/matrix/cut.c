@@ -10,8 +10,9 @@ enum {
     BLOCKS = 64,               /* at most, so that merging them stays cheap */
     STRIP_COLS = 1024,         /* a row-major strip: its accumulators stay in L1 */
     LINE_ROWS = 16384,         /* a block of a column: 128 KiB of double */
-    STRIP_BYTES = 64 * 1024,   /* a column-major strip: worth a task */
+    STRIP_BYTES = 16 * 1024,   /* a column-major strip: with its output in L1 */
     SERIAL_BYTES = 128 * 1024, /* below it, waking threads costs more than it gains */
+    PIECES_A_THREAD = 4,       /* of a map alone: evens out what disturbs a thread */
     FUSED_STRIPS = 8           /* column-major: enough strips for the threads */
 };
 #define STREAM_BYTES ((ptrdiff_t)24 * 1024 * 1024)
@@ -32,6 +33,14 @@ static ptrdiff_t parts(ptrdiff_t a, ptrdiff_t b)
     return a > 0 ? (a - 1) / b + 1 : 1;
 }
 
+/* Columns of a column-major strip, if there are many a multiple of the lanes of a vector. */
+static ptrdiff_t strip_width(ptrdiff_t column_bytes, ptrdiff_t cols)
+{
+    ptrdiff_t width = STRIP_BYTES / column_bytes;
+    width = width >= 8 ? width / 8 * 8 : larger(width, 1);
+    return smaller(width, cols);
+}
+
 bnorm_cut bnorm_cut_of(const bnorm_view *v)
 {
     bnorm_cut cut = {.rows = v->rows, .cols = v->cols};
@@ -42,7 +51,7 @@ bnorm_cut bnorm_cut_of(const bnorm_view *v)
         cut.height = larger(rows, parts(parts(v->rows, BLOCKS), 8) * 8);
     } else {
         cut.height = LINE_ROWS;
-        cut.width = larger(1, smaller(v->cols, STRIP_BYTES / (larger(v->rows, 1) * size)));
+        cut.width = strip_width(larger(v->rows, 1) * size, larger(v->cols, 1));
     }
     cut.blocks = parts(v->rows, cut.height);
     cut.strips = parts(v->cols, cut.width);
@@ -75,6 +84,21 @@ void bnorm_cut_spread(bnorm_ctx *ctx, const bnorm_view *v, ptrdiff_t count,
                       void (*task)(void *argument, ptrdiff_t k), void *argument)
 {
     bnorm_parallel(bytes_of(v) < SERIAL_BYTES ? NULL : ctx, count, task, argument);
+}
+
+bnorm_cut bnorm_cut_for_map(const bnorm_ctx *ctx, const bnorm_view *v)
+{
+    bnorm_cut cut = {v->rows, v->cols, larger(v->rows, 1), 1, larger(v->cols, 1), 1};
+    ptrdiff_t threads = bytes_of(v) < SERIAL_BYTES ? 1 : bnorm_ctx_threads(ctx);
+    ptrdiff_t pieces = threads > 1 ? PIECES_A_THREAD * threads : 1;
+    if (v->layout == BNORM_COL_MAJOR && v->cols >= pieces) {
+        cut.width = parts(v->cols, pieces);
+        cut.strips = parts(v->cols, cut.width);
+    } else {
+        cut.height = parts(parts(v->rows, pieces), 64) * 64;
+        cut.blocks = parts(v->rows, cut.height);
+    }
+    return cut;
 }
 
 int bnorm_view_streams(const bnorm_view *out, ptrdiff_t arrays)

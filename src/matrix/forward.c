@@ -37,7 +37,8 @@ static void strip_task(void *argument, ptrdiff_t s)
     for (ptrdiff_t b = 0; b < cut->blocks; b++) bnorm_moments_tile(&job->moments, b, s);
     bnorm_moments_collect(&job->moments, c);
     finish(job, c);
-    for (ptrdiff_t b = cut->blocks; b-- > 0;) bnorm_affine_tile(&job->apply, b, s);
+    for (ptrdiff_t b = 0; b < cut->blocks; b++)
+        bnorm_affine_tile(&job->apply, bnorm_cut_again(cut, job->moments.x, b), s);
 }
 
 static bnorm_status run(bnorm_ctx *ctx, forward_job *job)
@@ -86,7 +87,8 @@ static bnorm_status forward(bnorm_ctx *ctx, const bnorm_view *x, const double *w
                                    .y = y,
                                    .cut = cut,
                                    .a = {job.mean, job.scale, job.shift},
-                                   .stream = x->data != y->data && bnorm_view_streams(y, 2)};
+                                   .stream = x->data != y->data && bnorm_view_streams(y, 2),
+                                   .again = 1};
     bnorm_status status = run(ctx, &job);
     if (job.n) *job.n = job.moments.total;
     bnorm_scratch_close(&scratch);

@@ -46,7 +46,7 @@ static bnorm_status infer(bnorm_ctx *ctx, const bnorm_view *x, const given *g,
     bnorm_widen(x, g->beta, 0, (bnorm_range){0, x->cols}, shift);
     bnorm_affine_job job = {.x = x,
                             .y = y,
-                            .cut = bnorm_cut_of(x),
+                            .cut = bnorm_cut_for_map(ctx, x),
                             .a = {g->mean, scale, shift},
                             .stream = x->data != y->data && bnorm_view_streams(y, 2)};
     bnorm_affine_run(ctx, &job);

@@ -12,34 +12,18 @@ typedef struct constant_job {
     int stream;
 } constant_job;
 
-static void row_tile(const constant_job *job, bnorm_range r, bnorm_range c, double *w_sum,
-                     double *wd_sum)
+static void sums_tile(const constant_job *job, const bnorm_tile *w, bnorm_range r,
+                      bnorm_range c, double *w_sum, double *wd_sum)
 {
     const bnorm_kernels *k = job->x->k;
+    const double *mean = job->mean + c.begin;
     bnorm_tile x = bnorm_view_tile(job->x, r.begin, r.end, c.begin, c.end);
-    bnorm_tile w = bnorm_view_tile(job->w, r.begin, r.end, c.begin, c.end);
-    if (job->sums)
-        k->row_pair_sums(&x, &w, job->mean + c.begin, w_sum + c.begin, wd_sum + c.begin);
-    if (!job->dx) return;
-    bnorm_affine a = {job->zero + c.begin, job->scale + c.begin, job->shift + c.begin};
-    k->row_affine(&w, &a, bnorm_view_at(job->dx, r.begin, c.begin), job->dx->ld, job->stream);
-}
-
-static void line_tile(const constant_job *job, bnorm_range r, ptrdiff_t c, double *w_sum,
-                      double *wd_sum)
-{
-    const bnorm_kernels *k = job->x->k;
-    ptrdiff_t count = r.end - r.begin;
-    const char *w = bnorm_view_at(job->w, r.begin, c);
-    if (job->sums) {
-        double sums[2] = {0, 0};
-        k->line_pair_sums(count, bnorm_view_at(job->x, r.begin, c), w, job->mean[c], sums);
-        w_sum[c] = sums[0];
-        wd_sum[c] = sums[1];
+    if (job->x->layout == BNORM_COL_MAJOR) {
+        k->column_pair_sums(&x, w, mean, w_sum + c.begin, wd_sum + c.begin);
+        return;
     }
-    if (!job->dx) return;
-    bnorm_affine a = {job->zero + c, job->scale + c, job->shift + c};
-    k->line_affine(count, w, &a, bnorm_view_at(job->dx, r.begin, c), job->stream);
+    for (ptrdiff_t j = c.begin; j < c.end; j++) w_sum[j] = wd_sum[j] = 0;
+    k->row_pair_sums(&x, w, mean, w_sum + c.begin, wd_sum + c.begin);
 }
 
 static void tile_task(void *argument, ptrdiff_t k)
@@ -50,12 +34,15 @@ static void tile_task(void *argument, ptrdiff_t k)
     bnorm_range c = bnorm_cut_strip(&job->cut, k % job->cut.strips);
     double *w_sum = job->sums ? job->sums + 2 * b * job->cut.cols : NULL;
     double *wd_sum = w_sum ? w_sum + job->cut.cols : NULL;
-    for (ptrdiff_t j = c.begin; w_sum && j < c.end; j++) w_sum[j] = wd_sum[j] = 0;
-    if (job->x->layout == BNORM_ROW_MAJOR) {
-        row_tile(job, r, c, w_sum, wd_sum);
-        return;
-    }
-    for (ptrdiff_t j = c.begin; j < c.end; j++) line_tile(job, r, j, w_sum, wd_sum);
+    bnorm_tile w = bnorm_view_tile(job->w, r.begin, r.end, c.begin, c.end);
+    if (w_sum) sums_tile(job, &w, r, c, w_sum, wd_sum);
+    if (!job->dx) return;
+    bnorm_affine a = {job->zero + c.begin, job->scale + c.begin, job->shift + c.begin};
+    char *dx = bnorm_view_at(job->dx, r.begin, c.begin);
+    if (job->x->layout == BNORM_COL_MAJOR)
+        job->x->k->column_affine(&w, &a, dx, job->dx->ld, job->stream);
+    else
+        job->x->k->row_affine(&w, &a, dx, job->dx->ld, job->stream);
 }
 
 typedef struct given {

@@ -55,22 +55,23 @@ static ptrdiff_t first_weighted(const bnorm_moments_job *job, bnorm_range r)
 /* A pivot that was far by more than the digits of a double needs a second correction. */
 enum { PASSES = 3 };
 
-static void row_tile(bnorm_moments_job *job, ptrdiff_t b, bnorm_range r, bnorm_range c)
+static void pivots(const bnorm_view *x, const bnorm_tile *head, double *pivot)
 {
-    const bnorm_kernels *k = job->x->k;
-    ptrdiff_t cols = c.end - c.begin, at = b * job->cut.cols + c.begin;
-    double *pivot = job->pivot + at, *mean = job->mean + at, *m2 = job->m2 + at;
-    const double *weights = job->weights ? job->weights + r.begin : NULL;
-    bnorm_tile x = bnorm_view_tile(job->x, r.begin, r.end, c.begin, c.end);
-    ptrdiff_t first = first_weighted(job, r);
-    bnorm_tile head =
-        bnorm_view_tile(job->x, first, weights ? first + 1 : r.end, c.begin, c.end);
-    k->row_pivot(&head, pivot);
-    for (int pass = 0; pass < PASSES; pass++) {
-        clear(cols, mean, m2);
-        k->row_sums(&x, weights, pivot, mean, m2);
-        if (!k->moments(cols, job->n[b], pivot, mean, m2)) break;
+    if (x->layout == BNORM_ROW_MAJOR)
+        x->k->row_pivot(head, pivot);
+    else
+        x->k->column_pivot(head, pivot);
+}
+
+static void sums(const bnorm_view *x, const bnorm_tile *tile, const double *weights,
+                 const double *pivot, double *s1, double *s2)
+{
+    if (x->layout == BNORM_COL_MAJOR) {
+        x->k->column_sums(tile, weights, pivot, s1, s2);
+        return;
     }
+    clear(tile->cols, s1, s2);
+    x->k->row_sums(tile, weights, pivot, s1, s2);
 }
 
 void bnorm_line_moments(const bnorm_kernels *k, ptrdiff_t count, const void *x,
@@ -85,27 +86,25 @@ void bnorm_line_moments(const bnorm_kernels *k, ptrdiff_t count, const void *x,
     }
 }
 
-static void line_tile(bnorm_moments_job *job, ptrdiff_t b, bnorm_range r, ptrdiff_t c)
-{
-    const bnorm_kernels *k = job->x->k;
-    const double *weights = job->weights ? job->weights + r.begin : NULL;
-    ptrdiff_t first = first_weighted(job, r), at = b * job->cut.cols + c;
-    double pivot =
-        k->line_pivot(weights ? 1 : r.end - r.begin, bnorm_view_at(job->x, first, c));
-    bnorm_line_moments(k, r.end - r.begin, bnorm_view_at(job->x, r.begin, c), weights, pivot,
-                       job->n[b], job->mean + at, job->m2 + at);
-}
-
 void bnorm_moments_tile(bnorm_moments_job *job, ptrdiff_t b, ptrdiff_t s)
 {
+    const bnorm_view *v = job->x;
     bnorm_range r = bnorm_cut_block(&job->cut, b), c = bnorm_cut_strip(&job->cut, s);
-    ptrdiff_t at = b * job->cut.cols + c.begin;
-    if (job->n[b] == 0)
-        clear(c.end - c.begin, job->mean + at, job->m2 + at);
-    else if (job->x->layout == BNORM_ROW_MAJOR)
-        row_tile(job, b, r, c);
-    else
-        for (ptrdiff_t j = c.begin; j < c.end; j++) line_tile(job, b, r, j);
+    ptrdiff_t cols = c.end - c.begin, at = b * job->cut.cols + c.begin;
+    double *pivot = job->pivot + at, *mean = job->mean + at, *m2 = job->m2 + at;
+    const double *weights = job->weights ? job->weights + r.begin : NULL;
+    if (job->n[b] == 0) {
+        clear(cols, mean, m2);
+        return;
+    }
+    bnorm_tile x = bnorm_view_tile(v, r.begin, r.end, c.begin, c.end);
+    ptrdiff_t first = first_weighted(job, r);
+    bnorm_tile head = bnorm_view_tile(v, first, weights ? first + 1 : r.end, c.begin, c.end);
+    pivots(v, &head, pivot);
+    for (int pass = 0; pass < PASSES; pass++) {
+        sums(v, &x, weights, pivot, mean, m2);
+        if (!v->k->moments(cols, job->n[b], pivot, mean, m2)) break;
+    }
 }
 
 /* maths.md section 5. Theorem: library_merge. */

@@ -87,6 +87,17 @@ bnorm_range bnorm_cut_strip(const bnorm_cut *cut, ptrdiff_t s);
  */
 int bnorm_cut_fused(const bnorm_cut *cut);
 
+/* The block whose turn is b-th when a strip is gone through again: rows from the last to the
+ * first, because what was read last is still in cache; columns, which are, in the order of
+ * their addresses, as memory likes it best. */
+static inline ptrdiff_t bnorm_cut_again(const bnorm_cut *cut, const bnorm_view *v, ptrdiff_t b)
+{
+    return v->layout == BNORM_COL_MAJOR ? b : cut->blocks - 1 - b;
+}
+
+/* The cut for a map that needs no sums: no more pieces than the context's threads want. */
+bnorm_cut bnorm_cut_for_map(const bnorm_ctx *ctx, const bnorm_view *v);
+
 /* bnorm_parallel, unless the work is so small that one thread is sooner done. */
 void bnorm_cut_spread(bnorm_ctx *ctx, const bnorm_view *v, ptrdiff_t count,
                       void (*task)(void *argument, ptrdiff_t k), void *argument);

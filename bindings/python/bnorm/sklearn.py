@@ -21,6 +21,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from ._matrix import moments
 from ._net import BatchNorm, Dense, Dropout, Net
 
 __all__ = ["BatchNormClassifier", "BatchNormRegressor"]
@@ -74,24 +75,28 @@ class _Estimator(BaseEstimator):
             raise ValueError("sample_weight: expected some above 0, got zeros only")
         return weights
 
-    def _fit(self, x: Any, y: Any, weights: Any, loss: str, outputs: int) -> None:
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        if weights is not None:  # a row of weight 0 changes nothing
-            kept = weights > 0
+    def _prepared(self, x: Any, y: Any, weights: Any) -> tuple:
+        """The rows that count, in an order of their own: sums depend on the order of their terms, so the
+        same rows in any order give the same fit."""
+        if weights is not None:
+            kept = weights > 0  # a row of weight 0 changes nothing
             x, y, weights = x[kept], y[kept], weights[kept]
-        if weights is not None and (weights == 1).all():
-            weights = None
-        # Sums depend on the order of their terms: sorted, the same rows in any order give the same fit.
+            if (weights == 1).all():
+                weights = None
         columns = [x, y] if weights is None else [x, y, weights[:, None]]
         order = np.lexsort(np.hstack(columns).T)
-        x, y, weights = x[order], y[order], None if weights is None else weights[order]
-        self._center = np.average(x, axis=0, weights=weights)
-        scale = np.sqrt(np.average((x - self._center) ** 2, axis=0, weights=weights))
-        self._scale = np.where(scale > 0, scale, 1.0)
+        return x[order], y[order], None if weights is None else weights[order]
+
+    def _fit(self, x: Any, y: Any, weights: Any, loss: str, outputs: int) -> None:
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self._center, self._scale = self._scaling(x, weights)
         x = (x - self._center) / self._scale
         held = self._held(len(x), seed)
         kept = np.setdiff1d(np.arange(len(x)), held)
-        weight_of = (lambda rows: None if weights is None else weights[rows])
+
+        def weight_of(rows: Any) -> Any:
+            return None if weights is None else weights[rows]
+
         self.net_ = Net(self._layers(len(kept), outputs), loss=loss, seed=seed, penalty=self.penalty)
         validation = (x[held], y[held], weight_of(held)) if len(held) else None
         self.net_.fit(x[kept], y[kept], weights=weight_of(kept), validation=validation, optimizer=self.optimizer,
@@ -99,6 +104,13 @@ class _Estimator(BaseEstimator):
                       progress=self.progress, threads=self.threads)
         self.n_iter_ = max(1, self.net_.report.epochs)
         self.loss_ = self.net_.report.loss
+
+    @staticmethod
+    def _scaling(a: Any, weights: Any) -> tuple:
+        """Center and scale of each column, 1 for a constant one."""
+        n, mean, m2 = moments(a, weights=weights)
+        scale = np.sqrt(m2 / n)
+        return mean, np.where(scale > 0, scale, 1.0)
 
     def _held(self, rows: int, seed: int) -> Any:
         """The rows of validation, for early stopping."""
@@ -134,10 +146,8 @@ class BatchNormRegressor(RegressorMixin, _Estimator):
         weights = self._weigh(X, sample_weight)
         y = np.asarray(y, dtype=np.float64)
         self._one_column = y.ndim == 1
-        y = y.reshape(len(y), -1)
-        self._y_center = np.average(y, axis=0, weights=weights)
-        scale = np.sqrt(np.average((y - self._y_center) ** 2, axis=0, weights=weights))
-        self._y_scale = np.where(scale > 0, scale, 1.0)
+        X, y, weights = self._prepared(X, y.reshape(len(y), -1), weights)
+        self._y_center, self._y_scale = self._scaling(y, weights)
         self._fit(X, (y - self._y_center) / self._y_scale, weights, "squared", y.shape[1])
         return self
 
@@ -164,12 +174,11 @@ class BatchNormClassifier(ClassifierMixin, _Estimator):
         check_classification_targets(y)
         weights = self._weigh(X, sample_weight)
         self.classes_, codes = np.unique(y, return_inverse=True)
-        seen = codes if weights is None else codes[weights > 0]
-        if len(np.unique(seen)) < 2:
+        X, codes, weights = self._prepared(X, codes.astype(np.float64)[:, None], weights)
+        if len(np.unique(codes)) < 2:
             raise ValueError("y: expected at least 2 classes, got 1 class")
         two = len(self.classes_) == 2
-        self._fit(X, codes.astype(np.float64)[:, None], weights, "logistic" if two else "softmax",
-                  1 if two else len(self.classes_))
+        self._fit(X, codes, weights, "logistic" if two else "softmax", 1 if two else len(self.classes_))
         return self
 
     def predict_proba(self, X: Any) -> Any:

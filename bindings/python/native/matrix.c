@@ -218,8 +218,10 @@ static PyObject *infer(PyObject *module, PyObject *const *args, Py_ssize_t count
     py_array *x = bnorm_py_take(&c, args[0], "x", 2);
     int done = x && !bnorm_py_number(args[5], "eps", &eps);
     for (int k = 0; done && k < 4; k++)
-        done = !bnorm_py_vector(&c, args[1 + k], names[k], x->shape[1], COLUMNS,
-                                k < 2 && x->f32, &v[k]);
+        done = k < 2 ? !bnorm_py_vector(&c, args[1 + k], names[k], x->shape[1], COLUMNS, x->f32,
+                                        &v[k])
+                     : !bnorm_py_need_vector(&c, args[1 + k], names[k], x->shape[1], COLUMNS,
+                                             &v[k]);
     if (done && args[6] != Py_None)
         done = (out = bnorm_py_take_out(&c, args[6], "out", x, x, NULL)) != NULL;
     if (done) {

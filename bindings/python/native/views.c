@@ -70,13 +70,15 @@ static int lies_along(const py_array *a, int inner)
 
 bnorm_layout bnorm_py_layout(const py_array *const *arrays, int count)
 {
+    /* One column and one row have both layouts: always the faster, so that strides change no bit. */
+    if (arrays[0]->shape[1] == 1) return BNORM_COL_MAJOR;
+    if (arrays[0]->shape[0] == 1) return BNORM_ROW_MAJOR;
     int rows = 0, cols = 0;
     for (int k = 0; k < count; k++) {
         if (!arrays[k]) continue;
         rows += lies_along(arrays[k], 1);
         cols += lies_along(arrays[k], 0);
     }
-    if (rows == cols && count > 0 && arrays[0]->shape[1] == 1) return BNORM_COL_MAJOR;
     return rows >= cols ? BNORM_ROW_MAJOR : BNORM_COL_MAJOR;
 }
 

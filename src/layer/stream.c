@@ -77,16 +77,32 @@ static ptrdiff_t width_of(const bnorm_stream *s)
     return width;
 }
 
+/* What bnorm_dense_gradient works in. */
+static ptrdiff_t more_of(const bnorm_stream *s)
+{
+    ptrdiff_t more = 0;
+    for (ptrdiff_t k = 2; k < s->net->layer_count; k++) {
+        const layer *l = s->net->layers[k];
+        if (l->kind != BNORM_LAYER_DENSE) continue;
+        ptrdiff_t room =
+            bnorm_panels_room(s->height, l->inputs) + bnorm_panels_room(s->height, l->outputs);
+        more = larger(more, larger(room, (l->inputs + 3) * l->outputs));
+    }
+    return more;
+}
+
 static void cut(bnorm_stream *s)
 {
     const bnorm_net *net = s->net;
     s->p1 = net->inputs;
     s->p2 = net->layers[0]->outputs;
     s->ld = (s->p1 + 8) / 8 * 8;
+    if (bnorm_panels_crowded(s->p1 + 1, s->ld)) s->ld += 8;
     s->targets = s->loss->targets > 0 ? s->loss->targets : bnorm_net_outputs(net);
     ptrdiff_t width = width_of(s);
     s->height = larger(smaller(BLOCK_VALUES / width, BLOCK_MOST), BLOCK_FEWEST) / 8 * 8;
-    s->work_size = s->height * width + (s->height + 2) * s->p2 + s->targets;
+    s->more = more_of(s);
+    s->work_size = s->height * width + s->more + (s->height + 2) * s->p2 + s->targets;
     s->sums_size = stream_sum_loss(s) + 2;
     for (ptrdiff_t k = 2; k < net->layer_count; k++) s->sums_size += net->layers[k]->count;
     s->sums_count = larger(1, smaller(TASKS, SUMS / s->sums_size));

@@ -38,7 +38,7 @@ struct bnorm_stream {
     /* One a task: work holds a centred block and the outputs of layers 1 .. at place[k]; sums
      * holds what the layout below says. */
     ptrdiff_t *place, *sum_place;
-    ptrdiff_t work_size, sums_size, sums_count;
+    ptrdiff_t work_size, more, sums_size, sums_count;
     double *work, *sums;
     double *memory;
 };

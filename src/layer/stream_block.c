@@ -16,7 +16,7 @@ typedef struct block {
     const window *w;
     const bnorm_pass *pass;
     ptrdiff_t first, rows;
-    double *x, *z, *work, *row, *sums;
+    double *x, *z, *work, *row, *more, *sums;
 } block;
 
 static const double *block_weights(const block *b)
@@ -51,22 +51,15 @@ static void plain_columns(const block *b)
 
 /* ------------------------------------------------------------------------------- forward */
 
-static void dense_forward(const layer *l, ptrdiff_t rows, const double *params, const double *x,
-                          double *z)
-{
-    const double *bias = params + l->inputs * l->outputs;
-    for (ptrdiff_t i = 0; i < rows; i++)
-        memcpy(z + i * l->outputs, bias, (size_t)l->outputs * sizeof *z);
-    if (l->outputs == 1)
-        bnorm_gemv_f64(0, rows, l->inputs, x, l->inputs, params, 1, z);
-    else
-        bnorm_gemm_f64(0, 0, rows, l->outputs, l->inputs, 1, x, l->inputs, params, l->outputs,
-                       1, z, l->outputs);
-}
-
 static double *output(const block *b, ptrdiff_t k)
 {
     return b->work + b->s->place[k];
+}
+
+static bnorm_mat_f64 view(const block *b, ptrdiff_t k)
+{
+    return bnorm_view_f64(output(b, k), b->rows, b->s->net->layers[k]->outputs,
+                          BNORM_ROW_MAJOR);
 }
 
 static bnorm_pass pass_of(const block *b)
@@ -79,22 +72,22 @@ static bnorm_pass pass_of(const block *b)
 
 static void dropout(const block *b, layer *l, double *x)
 {
-    bnorm_mat_f64 view = bnorm_view_f64(x, b->rows, l->outputs, BNORM_ROW_MAJOR);
+    bnorm_mat_f64 m = bnorm_view_f64(x, b->rows, l->outputs, BNORM_ROW_MAJOR);
     bnorm_pass pass = pass_of(b);
-    if (pass.training) (void)l->ops.forward(l->ops.user, &pass, NULL, view, view);
+    if (pass.training) (void)l->ops.forward(l->ops.user, &pass, NULL, m, m);
 }
 
 static void forward(const block *b)
 {
     const bnorm_stream *s = b->s;
     const bnorm_net *net = s->net;
-    bnorm_gemm_f64(0, 0, b->rows, s->p2, s->p1 + 1, 1, b->x, s->ld, s->f, s->p2, 0,
-                   output(b, 1), s->p2);
+    panels f = bnorm_panels_of(s->p1 + 1, s->p2, s->f, s->p2);
+    bnorm_times(NULL, b->rows, b->x, s->ld, &f, 0, output(b, 1), s->p2);
     for (ptrdiff_t k = 2; k < net->layer_count; k++) {
         layer *l = net->layers[k];
         const double *x = output(b, k - 1);
         if (l->kind == BNORM_LAYER_DENSE)
-            dense_forward(l, b->rows, net->parameters + l->offset, x, output(b, k));
+            bnorm_dense_forward(l, NULL, view(b, k - 1), view(b, k));
         else if (l->kind == BNORM_LAYER_ACTIVATION)
             l->activation.value(l->activation.user, b->rows * l->outputs, x, output(b, k));
         else
@@ -103,14 +96,6 @@ static void forward(const block *b)
 }
 
 /* ------------------------------------------------------------------------------ the loss */
-
-/* sum + rest += value, exactly up to the rounding of rest (Knuth's two-sum) */
-static void add_exactly(double *sum, double value)
-{
-    double next = sum[0] + value, part = next - sum[0];
-    sum[1] += (sum[0] - (next - part)) + (value - part);
-    sum[0] = next;
-}
 
 /* The targets of row i. */
 static const double *targets(const block *b, ptrdiff_t i)
@@ -129,11 +114,12 @@ static void objective(const block *b, int backward)
     const bnorm_loss *loss = s->loss;
     const double *weights = block_weights(b);
     ptrdiff_t cols = bnorm_net_outputs(s->net);
-    double *score = output(b, s->net->layer_count - 1), *sum = b->sums + stream_sum_loss(s);
+    double *score = output(b, s->net->layer_count - 1);
+    exact_sum *sum = (exact_sum *)(b->sums + stream_sum_loss(s));
     for (ptrdiff_t i = 0; i < b->rows; i++, score += cols) {
         double weight = weights ? weights[i] : 1, scale = weight / s->n;
         const double *y = targets(b, i);
-        if (weight > 0) add_exactly(sum, weight * loss->value(loss->user, cols, score, y));
+        if (weight > 0) bnorm_exact_add(sum, weight * loss->value(loss->user, cols, score, y));
         if (weight > 0 && backward) loss->gradient(loss->user, cols, score, y, score);
         for (ptrdiff_t k = 0; k < cols; k++) score[k] = weight > 0 ? scale * score[k] : 0;
     }
@@ -141,22 +127,18 @@ static void objective(const block *b, int backward)
 
 /* ------------------------------------------------------------------------------ backward */
 
-/* sums: dG += x'd, dbias += 1'd; then x = d G' when it is asked for. */
-static void dense_backward(const layer *l, ptrdiff_t rows, const double *params,
-                           const double *d, double *x, double *sums)
+/* Adds dG and dbias to the sums; then dR/dx takes the place of x. */
+static void dense_backward(const block *b, ptrdiff_t k, double *d)
 {
-    ptrdiff_t p = l->inputs, q = l->outputs;
-    double *bias = sums + p * q;
-    for (ptrdiff_t i = 0; i < rows; i++)
-        for (ptrdiff_t j = 0; j < q; j++) bias[j] += d[i * q + j];
-    if (q > 1) {
-        bnorm_gemm_f64(1, 0, p, q, rows, 1, x, p, d, q, 1, sums, q);
-        bnorm_gemm_f64(0, 1, rows, p, q, 1, d, q, params, q, 0, x, p);
-        return;
-    }
-    bnorm_gemv_f64(1, rows, p, x, p, d, 1, sums);
-    for (ptrdiff_t i = 0; i < rows; i++)
-        for (ptrdiff_t j = 0; j < p; j++) x[i * p + j] = d[i] * params[j];
+    const layer *l = b->s->net->layers[k];
+    bnorm_mat_f64 x = view(b, k - 1);
+    bnorm_mat_f64 dz = bnorm_view_f64(d, b->rows, l->outputs, BNORM_ROW_MAJOR);
+    bnorm_dense_gradient(l, &(dense_gradient){.x = x,
+                                              .dz = dz,
+                                              .add = 1,
+                                              .dparams = b->sums + b->s->sum_place[k],
+                                              .scratch = b->more});
+    bnorm_dense_input(l, NULL, dz, x);
 }
 
 /* From dR/dscores, in their place, down to W = dR/dB, which is returned. */
@@ -169,8 +151,7 @@ static double *layers_backward(const block *b)
         layer *l = net->layers[k];
         double *x = output(b, k - 1);
         if (l->kind == BNORM_LAYER_DENSE) {
-            dense_backward(l, b->rows, net->parameters + l->offset, d, x,
-                           b->sums + s->sum_place[k]);
+            dense_backward(b, k, d);
             d = x;
         } else if (l->kind == BNORM_LAYER_ACTIVATION)
             l->activation.gradient(l->activation.user, b->rows * l->outputs, x, d, d);
@@ -184,8 +165,9 @@ static void backward(const block *b)
 {
     const bnorm_stream *s = b->s;
     const double *w = layers_backward(b);
-    bnorm_gemm_f64(1, 0, s->p1 + 1, s->p2, b->rows, 1, b->x, s->ld, w, s->p2, 1, b->sums,
-                   s->p2);
+    panels x = bnorm_panels_of(b->rows, s->p1 + 1, b->x, s->ld);
+    panels pw = bnorm_panels_of(b->rows, s->p2, w, s->p2);
+    bnorm_cross(NULL, &x, &pw, 1, b->sums, s->p2);
     if (s->plain_count == 0) return;
     plain_columns(b);
     for (ptrdiff_t k = 0; k < s->plain_count; k++) {
@@ -208,6 +190,7 @@ static void each_block(const stream_sweep *w, ptrdiff_t task, void (*act)(block 
     b.work = work + s->height * s->ld;
     b.row = work + s->work_size - s->targets;
     b.z = b.row - (s->height + 2) * s->p2;
+    b.more = b.z - s->more;
     b.sums = s->sums + task * s->sums_size;
     for (b.first = task * s->height; b.first < w->w->rows;
          b.first += s->sums_count * s->height) {

@@ -90,6 +90,17 @@ static bnorm_status find_plain(bnorm_ctx *ctx, bnorm_stream *s, const double *g1
     return status;
 }
 
+static bnorm_status prepare_dense(bnorm_ctx *ctx, bnorm_stream *s)
+{
+    bnorm_status status = BNORM_OK;
+    for (ptrdiff_t k = 2; k < s->net->layer_count && status == BNORM_OK; k++) {
+        layer *l = s->net->layers[k];
+        l->params = s->net->parameters + l->offset;
+        if (l->kind == BNORM_LAYER_DENSE) status = bnorm_dense_prepare(ctx, l, s->height, 1);
+    }
+    return status;
+}
+
 /* (W1) and the folded weights of (W4) for the present parameters. */
 static bnorm_status prepare(bnorm_ctx *ctx, bnorm_stream *s)
 {
@@ -100,6 +111,7 @@ static bnorm_status prepare(bnorm_ctx *ctx, bnorm_stream *s)
     bnorm_gram_times(ctx, &s->gram, s->p2, g1, s->sg);
     bnorm_gram_moments(&s->gram, s->p2, g1, s->sg, s->mean, s->v, s->least);
     bnorm_status status = find_plain(ctx, s, g1, eps);
+    if (status == BNORM_OK) status = prepare_dense(ctx, s);
     if (status != BNORM_OK) return status;
     for (ptrdiff_t j = 0; j < s->p2; j++) {
         s->rstd[j] = bnorm_rstd(s->v[j], eps);
@@ -121,22 +133,19 @@ static bnorm_status prepare(bnorm_ctx *ctx, bnorm_stream *s)
 
 static void add_tasks(bnorm_stream *s)
 {
-    ptrdiff_t loss = stream_sum_loss(s);
+    exact_sum *loss = (exact_sum *)(s->sums + stream_sum_loss(s)), total = *loss;
     for (ptrdiff_t t = 1; t < s->sums_count; t++) {
         const double *from = s->sums + t * s->sums_size;
-        double sum = s->sums[loss] + from[loss], part = sum - s->sums[loss];
-        double rest = (s->sums[loss] - (sum - part)) + (from[loss] - part);
         for (ptrdiff_t i = 0; i < s->sums_size; i++) s->sums[i] += from[i];
-        s->sums[loss] = sum;
-        s->sums[loss + 1] += rest;
+        bnorm_exact_add(&total, from[stream_sum_loss(s)]);
+        total.rest += from[stream_sum_loss(s) + 1];
     }
+    *loss = total;
 }
 
-/* An infinite or undefined sum has an undefined rest. */
 static double loss_value(const bnorm_stream *s)
 {
-    const double *sum = s->sums + stream_sum_loss(s);
-    return (isfinite(sum[0]) ? sum[0] + sum[1] : sum[0]) / s->n;
+    return bnorm_exact_value((const exact_sum *)(s->sums + stream_sum_loss(s))) / s->n;
 }
 
 /* (B1), (W2), (W3), and what the layers above have summed. */

@@ -798,6 +798,19 @@ BNORM_API bnorm_status bnorm_fit(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x
                                  const bnorm_loss *loss, const bnorm_fit_options *options,
                                  bnorm_fit_report *report);
 
+/* Fits a started network that streams (see there) to all rows of a source by L-BFGS, in memory
+ * that does not grow with their number; the options are those of bnorm_fit. Validation rows lie
+ * in memory; x_valid.rows 0 for none. bnorm_fit itself streams full batches of such networks
+ * where that is faster.
+ * Errors: as bnorm_stream_open and bnorm_fit; ARGUMENT also for another optimizer, running
+ *   statistics or dropout. */
+BNORM_API bnorm_status bnorm_fit_source(bnorm_ctx *ctx, bnorm_net *net,
+                                        const bnorm_source *source, bnorm_mat_f64 x_valid,
+                                        bnorm_mat_f64 y_valid, const double *weights_valid,
+                                        const bnorm_loss *loss,
+                                        const bnorm_fit_options *options,
+                                        bnorm_fit_report *report);
+
 /* -------------------------------------------------------------------------------- tables */
 
 /* A table of named columns of equal length, for formulas. Copies what it is given. */

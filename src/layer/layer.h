@@ -185,6 +185,8 @@ bnorm_mat_f64 bnorm_net_kept(const bnorm_net *net, ptrdiff_t k);
 
 /* Whether a stream takes networks of this form (layer/stream.h). */
 int bnorm_stream_takes(const bnorm_net *net);
+/* Sets the network's inference statistics as bnorm_stream_loss does, without the loss. */
+bnorm_status bnorm_stream_statistics(bnorm_ctx *ctx, bnorm_stream *stream);
 
 /* to = from, each value off by a relative error of at most two units of rounding, a function of
  * the draw and the value. to may be from. */

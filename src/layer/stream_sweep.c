@@ -196,26 +196,26 @@ bnorm_status bnorm_stream_gradient(bnorm_ctx *ctx, bnorm_stream *stream, uint64_
 
 /* ------------------------------------------------------------------------------ inference */
 
-static bnorm_status set_statistics(bnorm_ctx *ctx, bnorm_stream *s)
+bnorm_status bnorm_stream_statistics(bnorm_ctx *ctx, bnorm_stream *stream)
 {
-    layer *norm = s->net->layers[1];
-    for (ptrdiff_t j = 0; j < s->p2; j++)
-        if (!isfinite(s->mean[j]) || !isfinite(s->v[j]))
-            return bnorm_fail(
-                ctx, BNORM_E_NONFINITE,
-                "layer 2 (batchnorm), column %td: the mean is %g and the variance "
-                "%g; the network keeps its statistics",
-                j + 1, s->mean[j], s->v[j]);
-    memcpy(norm->mean, s->mean, (size_t)s->p2 * sizeof *s->mean);
-    memcpy(norm->var, s->v, (size_t)s->p2 * sizeof *s->v);
+    layer *norm = stream->net->layers[1];
+    bnorm_status status = prepare(ctx, stream);
+    for (ptrdiff_t j = 0; j < stream->p2 && status == BNORM_OK; j++)
+        if (!isfinite(stream->mean[j]) || !isfinite(stream->v[j]))
+            status = bnorm_fail(ctx, BNORM_E_NONFINITE,
+                                "layer 2 (batchnorm), column %td: the mean is %g and the "
+                                "variance %g; the network keeps its statistics",
+                                j + 1, stream->mean[j], stream->v[j]);
+    if (status != BNORM_OK) return status;
+    memcpy(norm->mean, stream->mean, (size_t)stream->p2 * sizeof *norm->mean);
+    memcpy(norm->var, stream->v, (size_t)stream->p2 * sizeof *norm->var);
     return BNORM_OK;
 }
 
 bnorm_status bnorm_stream_loss(bnorm_ctx *ctx, bnorm_stream *stream, double *value)
 {
     bnorm_status status = check(ctx, stream, value);
-    if (status == BNORM_OK) status = prepare(ctx, stream);
-    if (status == BNORM_OK) status = set_statistics(ctx, stream);
+    if (status == BNORM_OK) status = bnorm_stream_statistics(ctx, stream);
     if (status != BNORM_OK) return status;
     stream_sweep w = {.s = stream};
     status = sweep(ctx, stream, &w, bnorm_stream_gradient_task);

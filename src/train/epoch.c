@@ -42,8 +42,12 @@ bnorm_status bnorm_fit_evaluate(fit *f, const sample *s, double *objective, doub
 {
     if (f->options.interrupted && f->options.interrupted(f->options.interrupted_user))
         return interrupted(f);
-    bnorm_status status = bnorm_net_pass(f->ctx, f->net, s->x, s->y, s->weights, s->n, f->loss,
-                                         f->options.seed, f->step++, objective, gradient);
+    int all = f->stream && s->x.data == f->train.x.data && s->x.rows == f->train.x.rows;
+    uint64_t seed = f->options.seed, step = f->step++;
+    bnorm_status status =
+        all ? bnorm_stream_gradient(f->ctx, f->stream, seed, step, objective, gradient)
+            : bnorm_net_pass(f->ctx, f->net, s->x, s->y, s->weights, s->n, f->loss, seed, step,
+                             objective, gradient);
     if (status == BNORM_OK) *objective += add_penalties(f->net, gradient);
     return status;
 }
@@ -53,7 +57,7 @@ bnorm_status bnorm_fit_evaluate(fit *f, const sample *s, double *objective, doub
 bnorm_status bnorm_fit_diverged(fit *f, ptrdiff_t epoch)
 {
     bnorm_mat_f64 x = f->train.x;
-    for (ptrdiff_t i = 0; i < x.rows; i++)
+    for (ptrdiff_t i = 0; x.data && i < x.rows; i++)
         for (ptrdiff_t j = 0; j < x.cols; j++)
             if (!isfinite(x.data[i * x.ld + j]))
                 return bnorm_fail(
@@ -118,7 +122,9 @@ static int finite_parameters(const bnorm_net *net)
 bnorm_status bnorm_fit_statistics(fit *f)
 {
     if (f->options.running) return BNORM_OK;
-    bnorm_status status = bnorm_net_population(f->ctx, f->net, f->train.x, f->train.weights);
+    bnorm_status status =
+        f->stream ? bnorm_stream_statistics(f->ctx, f->stream)
+                  : bnorm_net_population(f->ctx, f->net, f->train.x, f->train.weights);
     return status == BNORM_E_NONFINITE ? bnorm_fit_diverged(f, f->epochs + 1) : status;
 }
 

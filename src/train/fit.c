@@ -33,6 +33,7 @@ static bnorm_status reserve(fit *f)
     f->state = f->gradient + count;
     f->kept = f->state + 2 * count;
     f->kept_statistics = f->kept + count;
+    if (f->sourced) return BNORM_OK;
     ptrdiff_t rows = f->options.optimizer == BNORM_OPTIMIZER_LBFGS ? 0 : f->train.x.rows;
     f->rows = bnorm_alloc(f->ctx, rows, sizeof *f->rows);
     f->order = bnorm_alloc(f->ctx, rows, sizeof *f->order);
@@ -85,8 +86,25 @@ static bnorm_status check_degrees(fit *f)
                       n, ddof);
 }
 
+/* Full batches of a network that streams are streamed where that pays: by W1 to W3 a pass costs
+ * products with S of p1 x p1 and saves passes over the rows. Running statistics take those of a
+ * batch, which a stream does not have. */
+static bnorm_status use_stream(fit *f)
+{
+    const bnorm_net *net = f->net;
+    double rows = (double)f->train.x.rows, inputs = (double)net->inputs;
+    int full =
+        f->options.optimizer == BNORM_OPTIMIZER_LBFGS || f->options.batch >= f->train.x.rows;
+    if (!full || f->options.running || !bnorm_stream_takes(net)) return BNORM_OK;
+    if (rows * inputs * (double)net->layers[0]->outputs < 1e6 || rows < 8 * inputs)
+        return BNORM_OK;
+    const sample *s = &f->train;
+    return bnorm_stream_create(f->ctx, f->net, s->x, s->y, s->weights, f->loss, &f->stream);
+}
+
 static void release(fit *f)
 {
+    bnorm_stream_destroy(f->stream);
     bnorm_free(f->memory);
     bnorm_free(f->rows);
     bnorm_free(f->order);
@@ -120,8 +138,9 @@ static bnorm_status fill_report(fit *f, bnorm_fit_report *report)
                                  .validation = NAN,
                                  .converged = f->converged};
     const sample *s = &f->train, *v = &f->valid;
-    bnorm_status status =
-        bnorm_net_loss(f->ctx, f->net, s->x, s->y, s->weights, f->loss, &report->loss);
+    bnorm_status status = f->sourced ? bnorm_stream_loss(f->ctx, f->stream, &report->loss)
+                                     : bnorm_net_loss(f->ctx, f->net, s->x, s->y, s->weights,
+                                                      f->loss, &report->loss);
     if (status == BNORM_OK && v->x.rows)
         status = bnorm_net_loss(f->ctx, f->net, v->x, v->y, v->weights, f->loss,
                                 &report->validation);
@@ -169,6 +188,36 @@ bnorm_status bnorm_fit(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x, bnorm_ma
         status = take_sample(&f, x_valid, y_valid, weights_valid, &f.valid);
     if (status == BNORM_OK) status = bnorm_fit_resolve(ctx, net, x.rows, options, &f.options);
     if (status == BNORM_OK) status = check_degrees(&f);
+    if (status == BNORM_OK) status = reserve(&f);
+    if (status == BNORM_OK) status = use_stream(&f);
+    if (status == BNORM_OK) status = finish(&f, run(&f), report);
+    release(&f);
+    return status;
+}
+
+/* AUTO is L-BFGS whatever the number of rows: the others take batches of rows in any order. */
+static bnorm_status resolve_sourced(fit *f, const bnorm_fit_options *given)
+{
+    bnorm_status status = bnorm_fit_resolve(f->ctx, f->net, 0, given, &f->options);
+    if (status != BNORM_OK) return status;
+    if (f->options.optimizer == BNORM_OPTIMIZER_LBFGS && !f->options.running) return BNORM_OK;
+    return bnorm_fail(f->ctx, BNORM_E_ARGUMENT,
+                      "a source is fitted by L-BFGS with statistics of all rows and without "
+                      "dropout: change the optimizer, the running statistics or the network");
+}
+
+bnorm_status bnorm_fit_source(bnorm_ctx *ctx, bnorm_net *net, const bnorm_source *source,
+                              bnorm_mat_f64 x_valid, bnorm_mat_f64 y_valid,
+                              const double *weights_valid, const bnorm_loss *loss,
+                              const bnorm_fit_options *options, bnorm_fit_report *report)
+{
+    fit f = {.ctx = ctx, .net = net, .loss = loss, .validation = NAN, .sourced = 1};
+    f.started = bnorm_fit_clock();
+    bnorm_status status = bnorm_stream_open(ctx, net, source, loss, &f.stream);
+    if (status == BNORM_OK) f.train.x.rows = source->rows;
+    if (status == BNORM_OK && x_valid.rows != 0)
+        status = take_sample(&f, x_valid, y_valid, weights_valid, &f.valid);
+    if (status == BNORM_OK) status = resolve_sourced(&f, options);
     if (status == BNORM_OK) status = reserve(&f);
     if (status == BNORM_OK) status = finish(&f, run(&f), report);
     release(&f);

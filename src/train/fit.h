@@ -16,8 +16,10 @@ typedef struct fit {
     bnorm_ctx *ctx;
     bnorm_net *net;
     const bnorm_loss *loss;
-    bnorm_fit_options options;             /* no zeros that stand for defaults */
-    sample train, valid;                   /* valid.x.rows 0: none */
+    bnorm_fit_options options; /* no zeros that stand for defaults */
+    sample train, valid;       /* valid.x.rows 0: none */
+    bnorm_stream *stream;      /* of the training rows, or NULL */
+    int sourced; /* the training rows are the stream's alone; train has their number */
     double *parameters, *gradient, *state; /* state: 2 vectors for the optimiser */
     double *kept, *kept_statistics;
     double best; /* validation loss of what is kept; infinite: not validated */

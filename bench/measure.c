@@ -170,7 +170,7 @@ bnorm_status bnorm_measure_open(measure *m, ptrdiff_t rows, ptrdiff_t cols, int 
     fill(m, m->x, 1);
     fill(m, m->dy, 2);
     for (ptrdiff_t c = 0; c < longest; c++) {
-        m->var[c] = 1;
+        m->var[c] = m->rstd[c] = 1;
         if (f32)
             ((float *)m->gamma)[c] = 1.5f;
         else
@@ -188,9 +188,8 @@ void bnorm_measure_close(measure *m)
     *m = (measure){0};
 }
 
-bnorm_status bnorm_measure_set(measure *m, measure_op op, bnorm_layout layout, int threads)
+bnorm_status bnorm_measure_choose(measure *m, measure_op op, bnorm_layout layout, int threads)
 {
-    const operation *o = &operations[op];
     bnorm_ctx_options options;
     bnorm_ctx_defaults(&options);
     options.threads = threads;
@@ -198,7 +197,13 @@ bnorm_status bnorm_measure_set(measure *m, measure_op op, bnorm_layout layout, i
     m->layout = layout;
     m->threads = threads;
     bnorm_ctx_destroy(m->ctx);
-    bnorm_status status = bnorm_ctx_create(&options, &m->ctx);
+    return bnorm_ctx_create(&options, &m->ctx);
+}
+
+bnorm_status bnorm_measure_set(measure *m, measure_op op, bnorm_layout layout, int threads)
+{
+    const operation *o = &operations[op];
+    bnorm_status status = bnorm_measure_choose(m, op, layout, threads);
     if (!status && o->before >= 0) status = operations[o->before].run[m->f32](m);
     return status ? status : o->run[m->f32](m);
 }
@@ -212,7 +217,7 @@ int bnorm_measure_has(const measure *m, int side)
 }
 
 /* What bnorm_measure_set has seen succeed does not fail. */
-static void call(const measure *m, int side)
+void bnorm_measure_call(const measure *m, int side)
 {
     const operation *o = &operations[m->op];
     const void *w = o->reads_two ? m->dy : NULL;
@@ -235,9 +240,9 @@ static double now(void)
 
 double bnorm_measure_time(const measure *m, int side, long calls)
 {
-    call(m, side);
+    bnorm_measure_call(m, side);
     double start = now();
-    for (long k = 0; k < calls; k++) call(m, side);
+    for (long k = 0; k < calls; k++) bnorm_measure_call(m, side);
     return (now() - start) / (double)calls;
 }
 

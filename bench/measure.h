@@ -44,11 +44,15 @@ const char *bnorm_measure_name(measure_op op);
 bnorm_status bnorm_measure_open(measure *m, ptrdiff_t rows, ptrdiff_t cols, int f32);
 void bnorm_measure_close(measure *m);
 
-/* Chooses what is measured next, and calls it once. */
+/* Chooses what is measured next; set also makes the statistics that it takes and calls it once. */
+bnorm_status bnorm_measure_choose(measure *m, measure_op op, bnorm_layout layout, int threads);
 bnorm_status bnorm_measure_set(measure *m, measure_op op, bnorm_layout layout, int threads);
 
 /* 1 when this side exists for what was set. */
 int bnorm_measure_has(const measure *m, int side);
+
+/* Calls that side once. */
+void bnorm_measure_call(const measure *m, int side);
 
 /* Seconds a call of that side, after one that is not counted. */
 double bnorm_measure_time(const measure *m, int side, long calls);

@@ -34,3 +34,7 @@ else
 fi
 # shellcheck disable=SC2086  # word splitting is meant
 "$python" bench/compare.py "$build/bench/libbench_compare.so" $records ${1:+--json "$1"}
+if "$python" -c 'import numpy' 2>/dev/null; then
+    printf '\n'
+    "$python" bench/accuracy.py "$build/bench/libbench_compare.so"
+fi

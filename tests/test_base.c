@@ -112,6 +112,8 @@ static void parallel_runs_each_task_once(void **state)
             int seen[40] = {0};
             bnorm_parallel(ctx, count, mark, seen);
             for (ptrdiff_t k = 0; k < 40; k++) assert_int_equal(seen[k], k < count);
+            bnorm_parallel_back(ctx, count, mark, seen);
+            for (ptrdiff_t k = 0; k < 40; k++) assert_int_equal(seen[k], 2 * (k < count));
         }
         bnorm_ctx_destroy(ctx);
     }

@@ -41,19 +41,84 @@ int bnorm_ctx_threads(const bnorm_ctx *ctx)
     return ctx->options.threads;
 }
 
+/* One loop over `count` tasks in as many shares as threads. A thread takes its own share first,
+ * so that loops over the same blocks find each block in the cache that has it; then it helps
+ * with the others'. */
+enum { MOST_SHARES = 64 };
+
+typedef struct share {
+    _Alignas(64) atomic_ptrdiff_t taken; /* a line of its own */
+} share;
+
+typedef struct loop {
+    ptrdiff_t count, shares;
+    int back;
+    void (*task)(void *argument, ptrdiff_t k);
+    void *argument;
+    share share[MOST_SHARES];
+} loop;
+
+#ifdef _OPENMP
+/* The first task of share s. */
+static ptrdiff_t begin_of(const loop *l, ptrdiff_t s)
+{
+    ptrdiff_t rest = l->count % l->shares;
+    return l->count / l->shares * s + (s < rest ? s : rest);
+}
+
+static void run_share(loop *l, ptrdiff_t s)
+{
+    ptrdiff_t begin = begin_of(l, s), end = begin_of(l, s + 1);
+    for (;;) {
+        ptrdiff_t i = atomic_fetch_add_explicit(&l->share[s].taken, 1, memory_order_relaxed);
+        if (i >= end - begin) return;
+        l->task(l->argument, l->back ? end - 1 - i : begin + i);
+    }
+}
+
+#endif
+
+static void run_alone(const loop *l)
+{
+    for (ptrdiff_t i = 0; i < l->count; i++)
+        l->task(l->argument, l->back ? l->count - 1 - i : i);
+}
+
+static void run(bnorm_ctx *ctx, loop *l)
+{
+    ptrdiff_t threads = bnorm_ctx_threads(ctx);
+    if (threads > l->count) threads = l->count;
+#ifdef _OPENMP
+    if (threads > 1 && !omp_in_parallel()) {
+        l->shares = threads < MOST_SHARES ? threads : MOST_SHARES;
+        for (ptrdiff_t s = 0; s < l->shares; s++) atomic_init(&l->share[s].taken, 0);
+#pragma omp parallel num_threads((int)threads)
+        for (ptrdiff_t s = 0; s < l->shares; s++)
+            run_share(l, (omp_get_thread_num() + s) % l->shares);
+        return;
+    }
+#endif
+    run_alone(l);
+}
+
 void bnorm_parallel(bnorm_ctx *ctx, ptrdiff_t count, void (*task)(void *argument, ptrdiff_t k),
                     void *argument)
 {
-#ifdef _OPENMP
-    ptrdiff_t threads = bnorm_ctx_threads(ctx);
-    if (threads > count) threads = count;
-    if (threads > 1 && !omp_in_parallel()) {
-#pragma omp parallel for num_threads((int)threads) schedule(dynamic, 1)
-        for (ptrdiff_t k = 0; k < count; k++) task(argument, k);
-        return;
-    }
-#else
-    (void)ctx;
-#endif
-    for (ptrdiff_t k = 0; k < count; k++) task(argument, k);
+    loop l;
+    l.count = count;
+    l.back = 0;
+    l.task = task;
+    l.argument = argument;
+    run(ctx, &l);
+}
+
+void bnorm_parallel_back(bnorm_ctx *ctx, ptrdiff_t count,
+                         void (*task)(void *argument, ptrdiff_t k), void *argument)
+{
+    loop l;
+    l.count = count;
+    l.back = 1;
+    l.task = task;
+    l.argument = argument;
+    run(ctx, &l);
 }

@@ -12,6 +12,11 @@
 void bnorm_parallel(bnorm_ctx *ctx, ptrdiff_t count, void (*task)(void *argument, ptrdiff_t k),
                     void *argument);
 
+/* The same from the last task to the first: each thread meets again, last first, the blocks that
+ * it worked on in a bnorm_parallel of the same count. */
+void bnorm_parallel_back(bnorm_ctx *ctx, ptrdiff_t count,
+                         void (*task)(void *argument, ptrdiff_t k), void *argument);
+
 /* Processors that this process may run on. */
 int bnorm_processors(void);
 

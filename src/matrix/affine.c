@@ -16,11 +16,14 @@ void bnorm_affine_tile(const bnorm_affine_job *job, ptrdiff_t b, ptrdiff_t s)
 static void tile_task(void *argument, ptrdiff_t k)
 {
     const bnorm_affine_job *job = argument;
-    if (job->again) k = job->cut.blocks * job->cut.strips - 1 - k;
     bnorm_affine_tile(job, k / job->cut.strips, k % job->cut.strips);
 }
 
 void bnorm_affine_run(bnorm_ctx *ctx, bnorm_affine_job *job)
 {
-    bnorm_cut_spread(ctx, job->x, job->cut.blocks * job->cut.strips, tile_task, job);
+    ptrdiff_t tiles = job->cut.blocks * job->cut.strips;
+    if (job->again)
+        bnorm_cut_spread_back(ctx, job->x, tiles, tile_task, job);
+    else
+        bnorm_cut_spread(ctx, job->x, tiles, tile_task, job);
 }

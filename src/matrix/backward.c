@@ -82,11 +82,9 @@ static void sums_task(void *argument, ptrdiff_t k)
     sums_tile(job, k / job->cut.strips, k % job->cut.strips);
 }
 
-/* Last to first: what was read last is still in cache. */
 static void slope_task(void *argument, ptrdiff_t k)
 {
     const backward_job *job = argument;
-    k = job->cut.blocks * job->cut.strips - 1 - k;
     slope_tile(job, k / job->cut.strips, k % job->cut.strips);
 }
 
@@ -117,7 +115,7 @@ static bnorm_status run(bnorm_ctx *ctx, backward_job *job, double *values)
     job->n = values[0];
     BNORM_TRY(bnorm_check_divisor(ctx, job->n, job->rule.ddof));
     finish(job, (bnorm_range){0, job->cut.cols});
-    if (job->dx) bnorm_cut_spread(ctx, job->x, tiles, slope_task, job);
+    if (job->dx) bnorm_cut_spread_back(ctx, job->x, tiles, slope_task, job);
     return BNORM_OK;
 }
 

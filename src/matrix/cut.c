@@ -101,6 +101,12 @@ bnorm_cut bnorm_cut_for_map(const bnorm_ctx *ctx, const bnorm_view *v)
     return cut;
 }
 
+void bnorm_cut_spread_back(bnorm_ctx *ctx, const bnorm_view *v, ptrdiff_t count,
+                           void (*task)(void *argument, ptrdiff_t k), void *argument)
+{
+    bnorm_parallel_back(bytes_of(v) < SERIAL_BYTES ? NULL : ctx, count, task, argument);
+}
+
 int bnorm_view_streams(const bnorm_view *out, ptrdiff_t arrays)
 {
     return bytes_of(out) >= STREAM_BYTES / arrays;

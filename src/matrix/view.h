@@ -102,6 +102,10 @@ bnorm_cut bnorm_cut_for_map(const bnorm_ctx *ctx, const bnorm_view *v);
 void bnorm_cut_spread(bnorm_ctx *ctx, const bnorm_view *v, ptrdiff_t count,
                       void (*task)(void *argument, ptrdiff_t k), void *argument);
 
+/* bnorm_parallel_back likewise: what was read last is still in cache. */
+void bnorm_cut_spread_back(bnorm_ctx *ctx, const bnorm_view *v, ptrdiff_t count,
+                           void (*task)(void *argument, ptrdiff_t k), void *argument);
+
 /* Whether an output should bypass the caches: it and the inputs are larger than them. */
 int bnorm_view_streams(const bnorm_view *out, ptrdiff_t arrays);
 

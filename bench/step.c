@@ -14,6 +14,7 @@ enum { MOST = 8 };
 struct bench_step {
     bnorm_ctx *ctx;
     bnorm_net *net;
+    bnorm_stream *stream; /* or NULL */
     const bnorm_loss *loss;
     long rows, widths[MOST], targets;
     int layers; /* dense ones */
@@ -111,6 +112,7 @@ void bench_step_close(bench_step *s)
     free(s->y);
     free(s->gradient);
     free(s->products);
+    bnorm_stream_destroy(s->stream);
     bnorm_net_destroy(s->net);
     bnorm_ctx_destroy(s->ctx);
     free(s);
@@ -132,13 +134,28 @@ double *bench_step_parameters(bench_step *s, long *count)
     return s->parameters;
 }
 
+static bnorm_mat_f64 x_of(const bench_step *s)
+{
+    return bnorm_view_f64(s->x, s->rows, s->widths[0], BNORM_ROW_MAJOR);
+}
+
+static bnorm_mat_f64 y_of(const bench_step *s)
+{
+    return bnorm_view_f64(s->y, s->rows, s->targets, BNORM_ROW_MAJOR);
+}
+
+int bench_step_stream(bench_step *s)
+{
+    return bnorm_stream_create(s->ctx, s->net, x_of(s), y_of(s), NULL, s->loss, &s->stream);
+}
+
 double bench_step_gradient(bench_step *s, double *gradient)
 {
     double value = -1;
-    bnorm_status status = bnorm_net_gradient(
-        s->ctx, s->net, bnorm_view_f64(s->x, s->rows, s->widths[0], BNORM_ROW_MAJOR),
-        bnorm_view_f64(s->y, s->rows, s->targets, BNORM_ROW_MAJOR), NULL, s->loss, 0, 0, &value,
-        gradient);
+    bnorm_status status = s->stream
+                              ? bnorm_stream_gradient(s->ctx, s->stream, 0, 0, &value, gradient)
+                              : bnorm_net_gradient(s->ctx, s->net, x_of(s), y_of(s), NULL,
+                                                   s->loss, 0, 0, &value, gradient);
     return status == BNORM_OK ? value : -1;
 }
 

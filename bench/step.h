@@ -12,6 +12,9 @@ EXPORT bench_step *bench_step_open(long rows, const long *widths, int count,
                                    const char *activation, const char *loss, int threads);
 EXPORT void bench_step_close(bench_step *step);
 
+/* From now on the gradient is a stream's (bnorm_stream_gradient). 0 on success. */
+EXPORT int bench_step_stream(bench_step *step);
+
 /* rows x widths[0], rows x targets, and the parameters, block after block. */
 EXPORT double *bench_step_x(bench_step *step);
 EXPORT double *bench_step_y(bench_step *step);

@@ -35,8 +35,8 @@ struct bnorm_stream {
     double *f, *sg, *mean, *v, *least, *rstd, *scale, *g_plain, *mean_plain;
     ptrdiff_t *plain, plain_count;
 
-    /* One a task: work holds a centred block and the outputs of layers 1 .. at place[k]; sums
-     * holds what the layout below says. */
+    /* work, one a thread: a centred block and the outputs of layers 1 .. at place[k]; sums, one a
+     * task: what the layout below says. */
     ptrdiff_t *place, *sum_place;
     ptrdiff_t work_size, more, sums_size, sums_count;
     double *work, *sums;
@@ -62,9 +62,9 @@ typedef struct stream_sweep {
     int backward;
 } stream_sweep;
 
-/* All blocks of one task. */
-void bnorm_stream_gradient_task(void *sweep, ptrdiff_t task);
-void bnorm_stream_moments_task(void *sweep, ptrdiff_t task);
+/* All blocks of one task, in the work memory of a slot. */
+void bnorm_stream_gradient_task(const stream_sweep *w, ptrdiff_t task, ptrdiff_t slot);
+void bnorm_stream_moments_task(const stream_sweep *w, ptrdiff_t task, ptrdiff_t slot);
 
 /* Visits all rows, `rows` (a multiple of the slab, or all) at a time. */
 bnorm_status bnorm_stream_visit(bnorm_ctx *ctx, bnorm_stream *s, int by_slab,

@@ -182,10 +182,11 @@ static void backward(const block *b)
 /* --------------------------------------------------------------------------------- tasks */
 
 /* The blocks of a task within a window, one after the other. */
-static void each_block(const stream_sweep *w, ptrdiff_t task, void (*act)(block *, int))
+static void each_block(const stream_sweep *w, ptrdiff_t task, ptrdiff_t slot,
+                       void (*act)(block *, int))
 {
     bnorm_stream *s = w->s;
-    double *work = s->work + task * s->work_size;
+    double *work = s->work + slot * s->work_size;
     block b = {.s = s, .w = w->w, .pass = &w->pass, .x = work};
     b.work = work + s->height * s->ld;
     b.row = work + s->work_size - s->targets;
@@ -208,9 +209,9 @@ static void gradient_block(block *b, int back)
     if (back) backward(b);
 }
 
-void bnorm_stream_gradient_task(void *sweep, ptrdiff_t task)
+void bnorm_stream_gradient_task(const stream_sweep *w, ptrdiff_t task, ptrdiff_t slot)
 {
-    each_block(sweep, task, gradient_block);
+    each_block(w, task, slot, gradient_block);
 }
 
 /* Of the columns that cancel: n, mean and M2 of z, merged in order, and Xc'diag(omega)z. */
@@ -235,7 +236,7 @@ static void moments_block(block *b, int unused)
     bnorm_gemm_f64(1, 0, s->p1, count, b->rows, 1, b->x, s->ld, b->z, count, 1, q, count);
 }
 
-void bnorm_stream_moments_task(void *sweep, ptrdiff_t task)
+void bnorm_stream_moments_task(const stream_sweep *w, ptrdiff_t task, ptrdiff_t slot)
 {
-    each_block(sweep, task, moments_block);
+    each_block(w, task, slot, moments_block);
 }

@@ -2,6 +2,7 @@
  * (W1), so one is enough; columns of G1 along which X cancels ask for one more. The sums of the
  * tasks are added in their order. Theorems: W1_moments, W2_dgamma, W3_is_derivative, W4_folded. */
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/ctx.h"
@@ -12,10 +13,23 @@
 #include "matrix/view.h"
 #include "matrix/weightspace.h"
 
+/* The tasks of a window: each worker has a slot of memory, which stays in its cache, and takes the
+ * next task that nobody has. */
 typedef struct tasks {
     stream_sweep *sweep;
-    void (*task)(void *sweep, ptrdiff_t task);
+    void (*task)(const stream_sweep *sweep, ptrdiff_t task, ptrdiff_t slot);
+    atomic_ptrdiff_t next;
 } tasks;
+
+static void work(void *argument, ptrdiff_t slot)
+{
+    tasks *t = argument;
+    for (;;) {
+        ptrdiff_t task = atomic_fetch_add_explicit(&t->next, 1, memory_order_relaxed);
+        if (task >= t->sweep->s->sums_count) return;
+        t->task(t->sweep, task, slot);
+    }
+}
 
 /* The caller's own functions stay on the caller's thread. */
 static int all_builtin(const bnorm_stream *s)
@@ -31,18 +45,22 @@ static int all_builtin(const bnorm_stream *s)
 static bnorm_status sweep_window(bnorm_ctx *ctx, bnorm_stream *s, const window *w, void *user)
 {
     tasks *t = user;
-    double work = (double)w->rows * (double)s->p1 * (double)s->p2;
-    t->sweep->w = w;
+    double products = (double)w->rows * (double)s->p1 * (double)s->p2;
     if (!all_builtin(s)) ctx = NULL;
-    bnorm_parallel(bnorm_worth(ctx, 0.1 * work), s->sums_count, t->task, t->sweep);
+    ctx = bnorm_worth(ctx, 0.1 * products);
+    ptrdiff_t workers = bnorm_ctx_threads(ctx);
+    t->sweep->w = w;
+    atomic_init(&t->next, 0);
+    bnorm_parallel(ctx, workers < s->sums_count ? workers : s->sums_count, work, t);
     return BNORM_OK;
 }
 
 /* Runs the tasks over all rows and adds their sums into those of the first. */
 static bnorm_status sweep(bnorm_ctx *ctx, bnorm_stream *s, stream_sweep *w,
-                          void (*task)(void *sweep, ptrdiff_t task))
+                          void (*task)(const stream_sweep *sweep, ptrdiff_t task,
+                                       ptrdiff_t slot))
 {
-    tasks t = {w, task};
+    tasks t = {.sweep = w, .task = task};
     memset(s->sums, 0, (size_t)(s->sums_count * s->sums_size) * sizeof *s->sums);
     int held = bnorm_blas_hold();
     bnorm_status status = bnorm_stream_visit(ctx, s, 0, sweep_window, &t);

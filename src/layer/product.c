@@ -12,9 +12,9 @@
 
 enum {
     LIMIT = 1000000, /* multiplications in a piece */
-    INNER = 128,     /* terms of a sum in a piece of a b */
+    INNER = 104,     /* terms of a sum in a piece of a b */
     ONE = 128,       /* columns of a matrix that is one panel */
-    WIDTH = 64       /* and of a panel of a wider one */
+    WIDTH = 96       /* and of a panel of a wider one */
 };
 
 static ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b)

@@ -18,7 +18,7 @@
 enum {
     CHUNKS = 16,   /* at most */
     VALUES = 8192, /* of one layer in a block: 64 KiB */
-    FEWEST = 128,  /* rows in a block: enough for the products, */
+    FEWEST = 288,  /* rows in a block: enough for the products, */
     MOST = 2048,   /* and few enough for narrow layers */
     LINE = 8       /* doubles in a line of cache */
 };

@@ -29,6 +29,21 @@ bench:
 	./setup packages bench
 	sh bench/run.sh $(JSON)
 
+# The Python package: wheel and source distribution in $(BUILD)/python, which install without this repository; its
+# tests under the sanitizers; its overhead and memory.
+python-package:
+	$(PYTHON) bindings/python/backend/bnorm_build.py $(BUILD)/python
+
+python-check: all
+	sh bindings/python/check.sh $(BUILD)
+
+python-asan: all
+	sh bindings/python/check.sh $(BUILD) asan
+
+python-overhead:
+	$(PYTHON) bindings/python/backend/bnorm_build.py --in-place $(BUILD)/python-overhead
+	PYTHONPATH=$(BUILD)/python-overhead $(PYTHON) bench/overhead.py
+
 install: $(BUILD)/build.ninja
 	meson configure $(BUILD) -Dprefix=$(PREFIX)
 	ninja -C $(BUILD)
@@ -37,4 +52,4 @@ install: $(BUILD)/build.ninja
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-bench
 
-.PHONY: all demo check proof bench install clean
+.PHONY: all demo check proof bench python-package python-check python-asan python-overhead install clean

@@ -1,7 +1,7 @@
 #!/bin/sh
 # arrows ROOT: fails on an include that goes against the design (A <- B: B may include A):
 #   base <- kernel <- matrix <- layer <- train;  base, matrix, layer <- io;  base, matrix <- reference
-#   cli, examples, bench and proof see bnorm.h only (and headers of their own folder).
+#   cli, examples, bench, proof and bindings see bnorm.h only (and headers of their own folder).
 set -eu
 cd "$1"
 bad=0
@@ -42,7 +42,7 @@ for folder in src/*/; do
     done
 done
 
-for hit in $(includes cli examples bench proof); do
+for hit in $(includes cli examples bench proof bindings); do
     included=${hit##*:}
     file=${hit%%:*}
     [ "$included" = bnorm.h ] || [ -e "$(dirname "$file")/$included" ] || {

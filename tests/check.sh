@@ -48,8 +48,26 @@ run() {
     skipped=$((skipped + ${skip:-0}))
 }
 
+# package TITLE COMMAND...: the tests of a package, whose last line is "N passed, N failed, N skipped".
+package() {
+    printf '\n== %s\n' "$1"
+    shift
+    status=0
+    "$@" >"$build/package.log" 2>&1 || status=$?
+    cat "$build/package.log"
+    told=$(tail -n 1 "$build/package.log")
+    ok=$(echo "$told" | sed -n 's/^\([0-9]*\) passed, .*/\1/p')
+    bad=$(echo "$told" | sed -n 's/.* \([0-9]*\) failed.*/\1/p')
+    skip=$(echo "$told" | sed -n 's/.* \([0-9]*\) skipped.*/\1/p')
+    [ "$status" = 0 ] || [ "${bad:-0}" -gt 0 ] || bad=1
+    passed=$((passed + ${ok:-0}))
+    failed=$((failed + ${bad:-0}))
+    skipped=$((skipped + ${skip:-0}))
+}
+
 setup_build "$build"
 run "$build" 'release build'
+package 'Python package' sh bindings/python/check.sh "$build"
 
 printf '\n== proof\n'
 status=0

@@ -44,6 +44,11 @@ python-overhead:
 	$(PYTHON) bindings/python/backend/bnorm_build.py --in-place $(BUILD)/python-overhead
 	PYTHONPATH=$(BUILD)/python-overhead $(PYTHON) bench/overhead.py
 
+# The same, written into docs/performance.md, its plots and the README.
+bench-docs:
+	./setup packages bench
+	sh bench/run.sh -d $(JSON)
+
 install: $(BUILD)/build.ninja
 	meson configure $(BUILD) -Dprefix=$(PREFIX)
 	ninja -C $(BUILD)
@@ -52,4 +57,4 @@ install: $(BUILD)/build.ninja
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-bench
 
-.PHONY: all demo check proof bench python-package python-check python-asan python-overhead install clean
+.PHONY: all demo check proof bench bench-docs python-package python-check python-asan python-overhead install clean

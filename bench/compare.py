@@ -1,11 +1,11 @@
 """compare.py MODULE: the matrix functions beside the limit of memory and beside the peers that are installed.
 
     compare.py MODULE [--json FILE] [--ops forward,...] [--types f32,f64] [--layouts row,col] [--threads 1,2]
-               [--shapes 60x100,...] [--records FILE]...
+               [--shapes 60x100,...] [--records FILE]... [--machine FILE]
 
 All sides run in this process in turns (R in one of its own, with bnorm loaded into it), each on the same input
 after a call that is not counted; figures are medians. `x peer` is the peer's time over ours. --records adds
-records of other benchmarks to the file that --json writes.
+records of other benchmarks to the file that --json writes; --machine keeps the lines about machine and versions.
 """
 import argparse
 import ctypes
@@ -96,6 +96,7 @@ def open_module(path):
     module.bench_time.restype = module.bench_bound.restype = ctypes.c_double
     module.bench_time.argtypes = [ctypes.c_int, ctypes.c_long]
     module.bench_open.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_int]
+    module.bench_memory.restype = ctypes.c_long
     module.bench_buffer.restype = ctypes.c_void_p
     module.bench_version.restype = ctypes.c_char_p
     return module
@@ -130,6 +131,7 @@ def arguments():
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--shapes", default=SHAPES)
     parser.add_argument("--records", action="append", default=[])
+    parser.add_argument("--machine")
     given = parser.parse_args()
     given.shapes = [tuple(map(int, shape.split("x"))) for shape in given.shapes.split(",")]
     processors = len(os.sched_getaffinity(0))
@@ -144,7 +146,7 @@ def main():
     from_r, r_version = measure_r(given.module, given.shapes) if has_r else ({}, None)
     module.bench_recycle()
     found, absent = peers.available()
-    report.machine(module, found, absent, r_version)
+    report.machine(module, found, absent, r_version, given.machine)
     report.head()
     records = []
     for rows, cols in given.shapes:

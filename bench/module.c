@@ -4,6 +4,7 @@
 #ifdef __linux__
 #include <malloc.h>
 #endif
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -78,6 +79,55 @@ double bench_time(int side, long calls)
     double start = now();
     for (long k = 0; k < calls; k++) bnorm_onednn_run();
     return (now() - start) / (double)calls;
+}
+
+/* An allocator that knows how much is out, and the most that was. */
+typedef struct meter {
+    _Atomic long now, most;
+} meter;
+
+enum { HEADER = 64 }; /* holds the size, keeps the alignment */
+
+static void *meter_allocate(void *user, size_t bytes)
+{
+    meter *m = user;
+    char *block = aligned_alloc(HEADER, (bytes + 2 * HEADER - 1) / HEADER * HEADER);
+    if (!block) return NULL;
+    memcpy(block, &bytes, sizeof bytes);
+    long now = m->now += (long)bytes;
+    if (now > m->most) m->most = now;
+    return block + HEADER;
+}
+
+static void meter_release(void *user, void *block)
+{
+    meter *m = user;
+    size_t bytes;
+    if (!block) return;
+    memcpy(&bytes, (char *)block - HEADER, sizeof bytes);
+    m->now -= (long)bytes;
+    free((char *)block - HEADER);
+}
+
+long bench_memory(void)
+{
+    meter m = {0};
+    bnorm_ctx_options options;
+    bnorm_ctx *own = open_one.ctx, *metered = NULL;
+    bnorm_ctx_defaults(&options);
+    options.threads = open_one.threads;
+    options.allocate = meter_allocate;
+    options.release = meter_release;
+    options.memory_user = &m;
+    if (bnorm_ctx_create(&options, &metered)) return -1;
+    open_one.ctx = metered;
+    long before = m.now;
+    m.most = before;
+    bnorm_measure_call(&open_one, MEASURE_OURS);
+    open_one.ctx = own;
+    long most = m.most - before;
+    bnorm_ctx_destroy(metered);
+    return most;
 }
 
 void bench_recycle(void)

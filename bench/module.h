@@ -19,6 +19,10 @@ EXPORT void *bench_buffer(const char *name);
 EXPORT int bench_has(int side);
 EXPORT double bench_time(int side, long calls); /* seconds a call, after an uncounted one */
 
+/* Bytes that one call of what is set takes from the context's allocator, at its largest; -1 when it
+ * fails. */
+EXPORT long bench_memory(void);
+
 /* From here on malloc keeps what is freed, however large: no side pays for fresh pages. */
 EXPORT void bench_recycle(void);
 

@@ -28,15 +28,19 @@ def blas():
     return library.openblas_get_config().decode().strip()
 
 
-def machine(module, found, absent, r_version):
+def machine(module, found, absent, r_version, keep):
     onednn = module.bench_version(b"onednn").decode()
     versions = [peer.version for peer in found] + (["oneDNN " + onednn] if onednn else []) + ([r_version] if r_version else [])
     missing = absent + ([] if onednn else ["oneDNN"]) + ([] if r_version else ["R"])
-    load = os.getloadavg()[0]
-    print(f"bnorm {module.bench_version(b'bnorm').decode()}, instruction set {module.bench_version(b'isa').decode()}; "
-          f"{processor()}, {len(os.sched_getaffinity(0))} processors, load {load:.2f}, Linux {platform.release()}")
-    print("peers: " + "; ".join(versions) + (f"; not in this run: {', '.join(missing)}" if missing else ""))
-    print("BLAS: " + blas() + "\n")
+    lines = [f"bnorm {module.bench_version(b'bnorm').decode()}, instruction set {module.bench_version(b'isa').decode()}",
+             f"{processor()}, {len(os.sched_getaffinity(0))} processors, load {os.getloadavg()[0]:.2f}, "
+             f"Linux {platform.release()}",
+             "peers: " + "; ".join(versions) + (f"; not in this run: {', '.join(missing)}" if missing else ""),
+             "BLAS: " + blas()]
+    print("\n".join(lines) + "\n")
+    if keep:
+        with open(keep, "w") as file:
+            file.write("\n".join(lines) + "\n")
 
 
 def head():

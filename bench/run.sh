@@ -1,11 +1,14 @@
 #!/bin/sh
-# run [FILE]: builds and runs the benchmarks, and prints their tables: the training steps, the
-# matrix functions beside the limit of memory and the peers that are installed. FILE gets the records
-# (JSON). Variables that tune the BLAS to one processor are unset, so that every side has its own choice.
+# run [-d] [FILE]: builds and runs the benchmarks, and prints their tables: training steps, the matrix
+# functions beside the limit of memory and the peers that are installed, their errors, their cost against
+# sizes. FILE gets the records (JSON). -d writes tables and plots into docs/ and README.md: commit that.
+# Variables that tune the BLAS to one processor are unset, so that every side has its own choice.
 set -eu
 cd "$(dirname "$0")/.."
+docs=no
+[ "${1-}" = -d ] && docs=yes && shift
 build=${BUILD:-build}-bench
-[ -f "$build/build.ninja" ] || meson setup "$build" -Dbench=true -Dtests=disabled
+[ -f "$build/build.ninja" ] || meson setup "$build" -Dbench=true -Dtests=disabled >/dev/null
 ninja -C "$build" >/dev/null
 unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE BNORM_ISA
 python=${PYTHON:-/usr/bin/python3}
@@ -27,14 +30,22 @@ part() {
     printf '\n'
 }
 
-if "$python" -c 'import torch' 2>/dev/null; then
+has() { "$python" -c "import $1" 2>/dev/null; }
+if has torch; then
     part step.py libbench_step.so
 else
     echo "bench: no training steps without PyTorch" >&2
 fi
+compare=$build/bench/libbench_compare.so
 # shellcheck disable=SC2086  # word splitting is meant
-"$python" bench/compare.py "$build/bench/libbench_compare.so" $records ${1:+--json "$1"}
-if "$python" -c 'import numpy' 2>/dev/null; then
+"$python" bench/compare.py "$compare" $records --json "${1:-$parts/records.json}" --machine "$parts/machine.txt"
+if has numpy; then
     printf '\n'
-    "$python" bench/accuracy.py "$build/bench/libbench_compare.so"
+    "$python" bench/accuracy.py "$compare" --json "$parts/accuracy.json"
 fi
+[ "$docs" = no ] || {
+    printf '\n'
+    "$python" bench/scaling.py "$compare" --json "$parts/scaling.json"
+    [ -z "${1-}" ] || cp "$1" "$parts/records.json"
+    "$python" bench/docs.py "$parts"
+}

@@ -435,7 +435,7 @@ static bnorm_status body(bnorm_ctx *ctx, void *argument)
 {
     const part *parts = argument;
     bnorm_net *net;
-    double x[40 * 4], y[40 * 3] = {0}, g[1000], r;
+    double x[40 * 4], y[40 * 4] = {0}, g[1000], r;
     for (int k = 0; k < 40 * 4; k++) x[k] = k * k % 17;
     bnorm_status status = bnorm_net_create(ctx, 4, &net);
     for (; parts->kind && status == BNORM_OK; parts++) status = add_part(ctx, net, *parts);

@@ -16,16 +16,31 @@ static void decay_weights(fit *f)
     }
 }
 
+/* b1, b2, and what is missing of their sums after t steps; rate. */
+typedef struct rates {
+    double b1, b2, c1, c2, rate;
+} rates;
+
+static inline __attribute__((always_inline)) void some(int count, rates r,
+                                                       const double *restrict g,
+                                                       double *restrict m, double *restrict s,
+                                                       double *restrict p)
+{
+    for (int i = 0; i < count; i++) {
+        m[i] = r.b1 * m[i] + (1 - r.b1) * g[i];
+        s[i] = r.b2 * s[i] + (1 - r.b2) * g[i] * g[i];
+        p[i] -= r.rate * (m[i] / r.c1) / (sqrt(s[i] / r.c2) + 1e-8);
+    }
+}
+
 void bnorm_adam_step(fit *f, ptrdiff_t t)
 {
-    double b1 = f->options.beta1, b2 = f->options.beta2;
-    double c1 = 1 - pow(b1, (double)t), c2 = 1 - pow(b2, (double)t);
-    double *m = f->state, *s = m + f->net->parameter_count;
+    rates r = {.b1 = f->options.beta1, .b2 = f->options.beta2, .rate = f->options.rate};
+    r.c1 = 1 - pow(r.b1, (double)t);
+    r.c2 = 1 - pow(r.b2, (double)t);
+    ptrdiff_t k = 0, count = f->net->parameter_count;
+    double *g = f->gradient, *m = f->state, *s = m + count, *p = f->parameters;
     if (f->options.weight_decay > 0) decay_weights(f);
-    for (ptrdiff_t k = 0; k < f->net->parameter_count; k++) {
-        double g = f->gradient[k];
-        m[k] = b1 * m[k] + (1 - b1) * g;
-        s[k] = b2 * s[k] + (1 - b2) * g * g;
-        f->parameters[k] -= f->options.rate * (m[k] / c1) / (sqrt(s[k] / c2) + 1e-8);
-    }
+    for (; k + AT_ONCE <= count; k += AT_ONCE) some(AT_ONCE, r, g + k, m + k, s + k, p + k);
+    for (; k < count; k++) some(1, r, g + k, m + k, s + k, p + k);
 }

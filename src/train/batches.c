@@ -30,6 +30,14 @@ ptrdiff_t bnorm_batch_least(const bnorm_net *net)
     return least;
 }
 
+/* Rows lie anywhere in memory: the next ones are fetched while one is copied. */
+static void fetch_row(bnorm_mat_f64 from, ptrdiff_t row)
+{
+    enum { LINE = 8, MOST = 16 * LINE };
+    for (ptrdiff_t k = 0; k < from.cols && k < MOST; k += LINE)
+        __builtin_prefetch(from.data + row * from.ld + k);
+}
+
 static void gather_row(bnorm_mat_f64 from, ptrdiff_t row, double *to)
 {
     memcpy(to, from.data + row * from.ld, (size_t)from.cols * sizeof *to);
@@ -37,6 +45,7 @@ static void gather_row(bnorm_mat_f64 from, ptrdiff_t row, double *to)
 
 bnorm_status bnorm_batch_gather(fit *f, ptrdiff_t first, ptrdiff_t end, sample *batch)
 {
+    enum { AHEAD = 4 };
     const sample *s = &f->train;
     ptrdiff_t rows = end - first, p = s->x.cols, q = s->y.cols;
     bnorm_status status = bnorm_buffer_reserve(f->ctx, &f->batch_x, rows, p);
@@ -46,6 +55,7 @@ bnorm_status bnorm_batch_gather(fit *f, ptrdiff_t first, ptrdiff_t end, sample *
     batch->n = s->weights ? 0 : (double)rows;
     for (ptrdiff_t i = 0; i < rows; i++) {
         ptrdiff_t row = f->rows[f->order[first + i]];
+        if (i + AHEAD < rows) fetch_row(s->x, f->rows[f->order[first + i + AHEAD]]);
         gather_row(s->x, row, f->batch_x.data + i * p);
         gather_row(s->y, row, f->batch_y.data + i * q);
         if (s->weights) batch->n += f->batch_weights.data[i] = s->weights[row];
@@ -95,9 +105,10 @@ static bnorm_status run_epoch(fit *f, ptrdiff_t rows, ptrdiff_t count, ptrdiff_t
                               double *objective)
 {
     double sum = 0, n = 0;
-    /* streams above 2^62 belong to the order of rows */
-    bnorm_random_permutation(f->options.seed, UINT64_C(1) << 62 | (uint64_t)epoch, rows,
-                             f->order);
+    /* streams above 2^62 belong to the order of rows; a single batch has none */
+    if (count > 1)
+        bnorm_random_permutation(f->options.seed, UINT64_C(1) << 62 | (uint64_t)epoch, rows,
+                                 f->order);
     for (ptrdiff_t k = 0; k < count; k++) {
         sample batch = f->train;
         double value;

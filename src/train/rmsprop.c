@@ -4,13 +4,22 @@
 
 #include "train/fit.h"
 
+static inline __attribute__((always_inline)) void some(int count, double rate, double decay,
+                                                       const double *restrict g,
+                                                       double *restrict s, double *restrict p)
+{
+    for (int i = 0; i < count; i++) {
+        s[i] = decay * s[i] + (1 - decay) * g[i] * g[i];
+        p[i] -= rate * g[i] / (sqrt(s[i]) + 1e-8);
+    }
+}
+
 void bnorm_rmsprop_step(fit *f, ptrdiff_t t)
 {
     (void)t;
-    double rate = f->options.rate, decay = f->options.decay, *s = f->state;
-    for (ptrdiff_t k = 0; k < f->net->parameter_count; k++) {
-        double g = f->gradient[k];
-        s[k] = decay * s[k] + (1 - decay) * g * g;
-        f->parameters[k] -= rate * g / (sqrt(s[k]) + 1e-8);
-    }
+    double rate = f->options.rate, decay = f->options.decay;
+    double *g = f->gradient, *s = f->state, *p = f->parameters;
+    ptrdiff_t k = 0, count = f->net->parameter_count;
+    for (; k + AT_ONCE <= count; k += AT_ONCE) some(AT_ONCE, rate, decay, g + k, s + k, p + k);
+    for (; k < count; k++) some(1, rate, decay, g + k, s + k, p + k);
 }

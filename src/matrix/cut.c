@@ -11,7 +11,7 @@ enum {
     STRIP_COLS = 1024,         /* a row-major strip: its accumulators stay in L1 */
     LINE_ROWS = 16384,         /* a block of a column: 128 KiB of double */
     STRIP_BYTES = 16 * 1024,   /* a column-major strip: with its output in L1 */
-    SERIAL_BYTES = 128 * 1024, /* below it, waking threads costs more than it gains */
+    SERIAL_BYTES = 256 * 1024, /* below it, waking threads costs more than it gains */
     PIECES_A_THREAD = 4,       /* of a map alone: evens out what disturbs a thread */
     FUSED_STRIPS = 8           /* column-major: enough strips for the threads */
 };

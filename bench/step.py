@@ -168,7 +168,8 @@ def measure(module, library, spec, threads, seconds):
     for name, (count, run) in sides.items():
         blas_threads(count)
         quiet(threads)
-        steps[name] = max(1, min(2000, int(0.02 / max(run(1), 1e-7))))
+        run(1)
+        steps[name] = max(1, min(5000, int(0.03 / max(run(1), 1e-7))))
     end = time.perf_counter() + seconds
     while len(times["bnorm"]) < 3 or (time.perf_counter() < end and len(times["bnorm"]) < 31):
         for name, (count, run) in sides.items():

@@ -625,9 +625,10 @@ BNORM_API bnorm_status bnorm_net_layer_info(bnorm_ctx *ctx, const bnorm_net *net
 /* Training pass over one batch: *value = R (without penalties) and, unless gradient is NULL,
  * dR/dparams (parameter vector's length, overwritten). x: rows x inputs, y: rows x targets,
  * weights: rows or NULL (they weigh the loss and the statistics of normalisation, so that an
- * integer weight is that many copies of the row). seed, step: for dropout. Keeps nothing of
- * size rows x cols but pre-activations and activations; works in memory that the network keeps
- * between calls.
+ * integer weight is that many copies of the row). seed, step: for dropout. Goes by blocks of
+ * rows: of size rows x cols it keeps the pre-activations and two gradients, in memory that the
+ * network keeps between calls. A part of the pass with a function of the caller's runs on the
+ * calling thread.
  * Errors: ARGUMENT, DOMAIN (too few rows for the rule), DATA (an illegal target; the row is
  *   named), MEMORY, USER. */
 BNORM_API bnorm_status bnorm_net_gradient(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x,

@@ -144,7 +144,7 @@ void bnorm_times(bnorm_ctx *ctx, ptrdiff_t rows, const double *a, ptrdiff_t lda,
                  const panels *b, int add, double *c, ptrdiff_t ldc)
 {
     job p = {.b = b, .a = a, .c = c, .rows = rows, .lda = lda, .ldc = ldc, .add = add};
-    double work = 0.1 * (double)rows * (double)b->rows * (double)b->cols;
+    double work = 0.04 * (double)rows * (double)b->rows * (double)b->cols;
     bnorm_parallel(bnorm_worth(ctx, work), count_of(b), times_task, &p);
 }
 
@@ -167,6 +167,6 @@ void bnorm_cross(bnorm_ctx *ctx, const panels *x, const panels *w, int add, doub
                  ptrdiff_t ldc)
 {
     job p = {.x = x, .b = w, .c = c, .ldc = ldc, .add = add};
-    double work = 0.1 * (double)x->rows * (double)x->cols * (double)w->cols;
+    double work = 0.04 * (double)x->rows * (double)x->cols * (double)w->cols;
     bnorm_parallel(bnorm_worth(ctx, work), count_of(x) * count_of(w), cross_task, &p);
 }

@@ -21,13 +21,25 @@ typedef struct py_network {
     int busy;
 } py_network;
 
-/* The net of a network that is built and idle, or NULL with an exception; start also opens the
- * call. Every start is followed by bnorm_py_net_end. */
-bnorm_net *bnorm_py_net_start(py_network *self, py_call *c, PyObject *threads);
-void bnorm_py_net_end(py_network *self, py_call *c);
+/* The net of a network that is idle, or NULL with an exception; enter also opens the
+ * call. Every enter is followed by bnorm_py_net_leave. */
+bnorm_net *bnorm_py_net_enter(py_network *self, py_call *c, PyObject *threads);
+void bnorm_py_net_leave(py_network *self, py_call *c);
 
 /* A matrix of double, row- or column-major, widened when it is of float; None gives no data. */
 int bnorm_py_data(py_call *c, PyObject *object, const char *name, bnorm_mat_f64 *m);
+
+typedef struct py_data {
+    bnorm_mat_f64 x, y;
+    const void *weights;
+} py_data;
+
+/* x, y and weights from three arguments and their names. */
+int bnorm_py_take_data(py_call *c, PyObject *const *args, const char *const names[3],
+                       py_data *d);
+
+/* Raises what went wrong, if anything did; an exception of a layer may come with BNORM_OK. */
+int bnorm_py_failed(py_call *c, bnorm_status status);
 
 /* Adds a list of (name, adapter) to the network's own. */
 int bnorm_py_users(py_network *self, PyObject *module, PyObject *pairs);
@@ -41,5 +53,17 @@ PyObject *bnorm_py_net_loss(PyObject *self, PyObject *const *args, Py_ssize_t co
 PyObject *bnorm_py_net_population(PyObject *self, PyObject *const *args, Py_ssize_t count);
 PyObject *bnorm_py_net_check(PyObject *self, PyObject *const *args, Py_ssize_t count);
 PyObject *bnorm_py_net_fit(PyObject *self, PyObject *const *args, Py_ssize_t count);
+
+/* The methods that read and write: parameters, notes, the file. */
+PyObject *bnorm_py_net_save(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *bnorm_py_net_statistics(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *bnorm_py_net_penalty(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *bnorm_py_net_note(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *bnorm_py_net_parameters(PyObject *self, PyObject *value);
+PyObject *bnorm_py_net_start(PyObject *self, PyObject *value);
+PyObject *bnorm_py_net_blocks(PyObject *self, PyObject *unused);
+PyObject *bnorm_py_net_layers(PyObject *self, PyObject *unused);
+PyObject *bnorm_py_net_about(PyObject *self, PyObject *unused);
+PyObject *bnorm_py_net_notes(PyObject *self, PyObject *unused);
 
 #endif

@@ -1,11 +1,8 @@
-/* training: what a network computes. The library runs without Python's lock; signals are looked
- * at every 20 ms, so that Ctrl-C ends a fit with the network as good as it got. */
+/* training: what a network computes but for the fit (fit.c), without Python's lock. */
 #include "network.h"
 
 #include <math.h>
-#include <stddef.h>
 #include <string.h>
-#include <time.h>
 
 /* --------------------------------------------------------------------------------- data */
 
@@ -33,13 +30,8 @@ int bnorm_py_data(py_call *c, PyObject *object, const char *name, bnorm_mat_f64 
     return 0;
 }
 
-typedef struct data {
-    bnorm_mat_f64 x, y;
-    const void *weights;
-} data;
-
-/* x, y and weights from three arguments, with the suffix of their names. */
-static int take_data(py_call *c, PyObject *const *args, const char *const names[3], data *d)
+int bnorm_py_take_data(py_call *c, PyObject *const *args, const char *const names[3],
+                       py_data *d)
 {
     if (bnorm_py_data(c, args[0], names[0], &d->x) ||
         bnorm_py_data(c, args[1], names[1], &d->y) ||
@@ -52,10 +44,8 @@ static int take_data(py_call *c, PyObject *const *args, const char *const names[
 }
 
 static const char *const usual[3] = {"x", "y", "weights"};
-static const char *const valid[3] = {"x_valid", "y_valid", "weights_valid"};
 
-/* Raises what went wrong, if anything did; an exception of a layer may come with BNORM_OK. */
-static int failed(py_call *c, bnorm_status status)
+int bnorm_py_failed(py_call *c, bnorm_status status)
 {
     if (status) bnorm_py_raise(c, status);
     return status || PyErr_Occurred();
@@ -68,7 +58,7 @@ PyObject *bnorm_py_net_gradient(PyObject *object, PyObject *const *args, Py_ssiz
 {
     py_network *self = (py_network *)object;
     py_call c;
-    data d;
+    py_data d;
     Py_ssize_t seed, step;
     ptrdiff_t length = 0;
     double value = 0, *out = NULL;
@@ -76,8 +66,8 @@ PyObject *bnorm_py_net_gradient(PyObject *object, PyObject *const *args, Py_ssiz
     if (bnorm_py_count(count, 6) || bnorm_py_whole(args[3], "seed", 0, &seed) ||
         bnorm_py_whole(args[4], "step", 0, &step))
         return NULL;
-    bnorm_net *net = bnorm_py_net_start(self, &c, args[5]);
-    int done = net && !take_data(&c, args, usual, &d);
+    bnorm_net *net = bnorm_py_net_enter(self, &c, args[5]);
+    int done = net && !bnorm_py_take_data(&c, args, usual, &d);
     if (done) {
         (void)bnorm_net_parameters(net, &length);
         out = bnorm_py_make_vector(&c, length, 0, &made[1]);
@@ -90,9 +80,9 @@ PyObject *bnorm_py_net_gradient(PyObject *object, PyObject *const *args, Py_ssiz
             bnorm_net_gradient(c.ctx, net, d.x, d.y, d.weights, bnorm_model_loss(self->model),
                                (uint64_t)seed, (uint64_t)step, &value, out);
         Py_END_ALLOW_THREADS;
-        done = !failed(&c, status) && (made[0] = PyFloat_FromDouble(value));
+        done = !bnorm_py_failed(&c, status) && (made[0] = PyFloat_FromDouble(value));
     }
-    bnorm_py_net_end(self, &c);
+    bnorm_py_net_leave(self, &c);
     if (done) return Py_BuildValue("(NN)", made[0], made[1]);
     Py_XDECREF(made[0]);
     Py_XDECREF(made[1]);
@@ -104,20 +94,20 @@ PyObject *bnorm_py_net_loss(PyObject *object, PyObject *const *args, Py_ssize_t 
 {
     py_network *self = (py_network *)object;
     py_call c;
-    data d;
+    py_data d;
     double value = 0;
     if (bnorm_py_count(count, 4)) return NULL;
-    bnorm_net *net = bnorm_py_net_start(self, &c, args[3]);
-    int done = net && !take_data(&c, args, usual, &d);
+    bnorm_net *net = bnorm_py_net_enter(self, &c, args[3]);
+    int done = net && !bnorm_py_take_data(&c, args, usual, &d);
     if (done) {
         bnorm_status status;
         Py_BEGIN_ALLOW_THREADS;
         status = bnorm_net_loss(c.ctx, net, d.x, d.y, d.weights, bnorm_model_loss(self->model),
                                 &value);
         Py_END_ALLOW_THREADS;
-        done = !failed(&c, status);
+        done = !bnorm_py_failed(&c, status);
     }
-    bnorm_py_net_end(self, &c);
+    bnorm_py_net_leave(self, &c);
     return done ? PyFloat_FromDouble(value) : NULL;
 }
 
@@ -126,19 +116,19 @@ PyObject *bnorm_py_net_population(PyObject *object, PyObject *const *args, Py_ss
 {
     py_network *self = (py_network *)object;
     py_call c;
-    data d;
+    py_data d;
     if (bnorm_py_count(count, 3)) return NULL;
-    bnorm_net *net = bnorm_py_net_start(self, &c, args[2]);
+    bnorm_net *net = bnorm_py_net_enter(self, &c, args[2]);
     PyObject *const three[] = {args[0], Py_None, args[1]};
-    int done = net && !take_data(&c, three, usual, &d);
+    int done = net && !bnorm_py_take_data(&c, three, usual, &d);
     if (done) {
         bnorm_status status;
         Py_BEGIN_ALLOW_THREADS;
         status = bnorm_net_population(c.ctx, net, d.x, d.weights);
         Py_END_ALLOW_THREADS;
-        done = !failed(&c, status);
+        done = !bnorm_py_failed(&c, status);
     }
-    bnorm_py_net_end(self, &c);
+    bnorm_py_net_leave(self, &c);
     if (!done) return NULL;
     Py_RETURN_NONE;
 }
@@ -172,7 +162,7 @@ PyObject *bnorm_py_net_predict(PyObject *object, PyObject *const *args, Py_ssize
     if (bnorm_py_count(count, 3)) return NULL;
     int response = PyObject_IsTrue(args[1]);
     if (response < 0) return NULL;
-    bnorm_net *net = bnorm_py_net_start(self, &c, args[2]);
+    bnorm_net *net = bnorm_py_net_enter(self, &c, args[2]);
     int done = net && !bnorm_py_data(&c, args[0], "x", &x) &&
                !new_scores(&c, x.rows, net, &scores, &made);
     if (done) {
@@ -181,9 +171,9 @@ PyObject *bnorm_py_net_predict(PyObject *object, PyObject *const *args, Py_ssize
         status = bnorm_net_predict(c.ctx, net, x, scores);
         if (!status && response) respond(bnorm_model_loss(self->model), scores);
         Py_END_ALLOW_THREADS;
-        done = !failed(&c, status);
+        done = !bnorm_py_failed(&c, status);
     }
-    bnorm_py_net_end(self, &c);
+    bnorm_py_net_leave(self, &c);
     if (!done) Py_CLEAR(made);
     return made;
 }
@@ -260,15 +250,15 @@ PyObject *bnorm_py_net_table(PyObject *object, PyObject *const *args, Py_ssize_t
     bnorm_mat_f64 mean;
     PyObject *made = NULL;
     if (bnorm_py_count(count, 3) || bnorm_py_whole(args[1], "rows", 0, &rows)) return NULL;
-    bnorm_net *net = bnorm_py_net_start(self, &c, args[2]);
+    bnorm_net *net = bnorm_py_net_enter(self, &c, args[2]);
     int done = net && PyList_Check(args[0]) && !new_scores(&c, rows, net, &mean, &made);
     if (done) {
         bnorm_status status = bnorm_table_create(c.ctx, rows, &table);
-        done = !failed(&c, status) && !fill_table(&c, table, args[0], rows) &&
-               !failed(&c, predict_rows(&c, self, table, mean));
+        done = !bnorm_py_failed(&c, status) && !fill_table(&c, table, args[0], rows) &&
+               !bnorm_py_failed(&c, predict_rows(&c, self, table, mean));
     }
     bnorm_table_destroy(table);
-    bnorm_py_net_end(self, &c);
+    bnorm_py_net_leave(self, &c);
     if (!done) Py_CLEAR(made);
     return made;
 }
@@ -294,16 +284,16 @@ PyObject *bnorm_py_net_check(PyObject *object, PyObject *const *args, Py_ssize_t
 {
     py_network *self = (py_network *)object;
     py_call c;
-    data d;
+    py_data d;
     Py_ssize_t seed, entries;
     PyObject *list = NULL;
     if (bnorm_py_count(count, 6) || bnorm_py_whole(args[3], "seed", 0, &seed) ||
         bnorm_py_whole(args[4], "entries", 0, &entries))
         return NULL;
-    bnorm_net *net = bnorm_py_net_start(self, &c, args[5]);
+    bnorm_net *net = bnorm_py_net_enter(self, &c, args[5]);
     ptrdiff_t blocks = net ? bnorm_net_block_count(net) : 0;
     bnorm_check_block *report =
-        net && !take_data(&c, args, usual, &d)
+        net && !bnorm_py_take_data(&c, args, usual, &d)
             ? bnorm_py_block(&c, (size_t)blocks * sizeof(bnorm_check_block))
             : NULL;
     if (report) {
@@ -312,165 +302,9 @@ PyObject *bnorm_py_net_check(PyObject *object, PyObject *const *args, Py_ssize_t
         status = bnorm_net_check(c.ctx, net, d.x, d.y, d.weights, bnorm_model_loss(self->model),
                                  (uint64_t)seed, entries, report);
         Py_END_ALLOW_THREADS;
-        if (!failed(&c, status == BNORM_E_CHECK ? BNORM_OK : status))
+        if (!bnorm_py_failed(&c, status == BNORM_E_CHECK ? BNORM_OK : status))
             list = check_list(report, blocks);
     }
-    bnorm_py_net_end(self, &c);
+    bnorm_py_net_leave(self, &c);
     return list;
-}
-
-/* ------------------------------------------------------------------------------------- fit */
-
-typedef struct watch {
-    PyObject *progress; /* a function, or None */
-    double last;
-    int stopped; /* the function asked for the end */
-} watch;
-
-static double now(void)
-{
-    struct timespec t;
-    timespec_get(&t, TIME_UTC);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int interrupted(void *user)
-{
-    watch *w = user;
-    double t = now();
-    if (t >= w->last && t - w->last < 0.02) return 0;
-    w->last = t;
-    PyGILState_STATE lock = PyGILState_Ensure();
-    int stop = PyErr_Occurred() || PyErr_CheckSignals();
-    PyGILState_Release(lock);
-    return stop;
-}
-
-static int progress(void *user, const bnorm_progress *p)
-{
-    watch *w = user;
-    if (w->progress == Py_None) return 0;
-    PyGILState_STATE lock = PyGILState_Ensure();
-    PyObject *answer =
-        PyErr_Occurred()
-            ? NULL
-            : PyObject_CallFunction(w->progress, "nnddd", (Py_ssize_t)p->epoch,
-                                    (Py_ssize_t)p->epochs, p->loss, p->validation, p->seconds);
-    int stop = answer ? PyObject_IsTrue(answer) : 1;
-    w->stopped = answer && stop == 1;
-    Py_XDECREF(answer);
-    PyGILState_Release(lock);
-    return stop;
-}
-
-static const struct {
-    const char *name;
-    size_t offset;
-    enum { REAL, INT, SIZE, SEED, OPTIMIZER } kind;
-} fields[] = {{"optimizer", offsetof(bnorm_fit_options, optimizer), OPTIMIZER},
-              {"epochs", offsetof(bnorm_fit_options, epochs), SIZE},
-              {"batch", offsetof(bnorm_fit_options, batch), SIZE},
-              {"rate", offsetof(bnorm_fit_options, rate), REAL},
-              {"momentum", offsetof(bnorm_fit_options, momentum), REAL},
-              {"nesterov", offsetof(bnorm_fit_options, nesterov), INT},
-              {"decay", offsetof(bnorm_fit_options, decay), REAL},
-              {"beta1", offsetof(bnorm_fit_options, beta1), REAL},
-              {"beta2", offsetof(bnorm_fit_options, beta2), REAL},
-              {"weight_decay", offsetof(bnorm_fit_options, weight_decay), REAL},
-              {"tolerance", offsetof(bnorm_fit_options, tolerance), REAL},
-              {"memory", offsetof(bnorm_fit_options, memory), SIZE},
-              {"patience", offsetof(bnorm_fit_options, patience), SIZE},
-              {"running", offsetof(bnorm_fit_options, running), INT},
-              {"update", offsetof(bnorm_fit_options, update), REAL},
-              {"running_ddof", offsetof(bnorm_fit_options, running_ddof), REAL},
-              {"seed", offsetof(bnorm_fit_options, seed), SEED}};
-
-static const char *const optimizers[] = {"auto", "lbfgs", "sgd", "rmsprop", "adam"};
-
-static int read_optimizer(PyObject *value, bnorm_optimizer *to)
-{
-    const char *name = PyUnicode_Check(value) ? PyUnicode_AsUTF8AndSize(value, NULL) : NULL;
-    for (int k = 0; name && k < 5; k++)
-        if (strcmp(name, optimizers[k]) == 0) {
-            *to = (bnorm_optimizer)k;
-            return 0;
-        }
-    if (!PyErr_Occurred())
-        PyErr_Format(PyExc_ValueError,
-                     "optimizer: expected auto, lbfgs, sgd, rmsprop or adam, got %R", value);
-    return -1;
-}
-
-static int read_field(bnorm_fit_options *options, size_t k, PyObject *value)
-{
-    char *to = (char *)options + fields[k].offset;
-    Py_ssize_t whole;
-    if (fields[k].kind == OPTIMIZER)
-        return read_optimizer(value, (bnorm_optimizer *)(void *)to);
-    if (fields[k].kind == REAL)
-        return bnorm_py_number(value, fields[k].name, (double *)(void *)to);
-    if (bnorm_py_whole(value, fields[k].name, 0, &whole)) return -1;
-    if (fields[k].kind == SIZE) *(ptrdiff_t *)(void *)to = whole;
-    if (fields[k].kind == SEED) *(uint64_t *)(void *)to = (uint64_t)whole;
-    if (fields[k].kind == INT) *(int *)(void *)to = whole != 0;
-    return 0;
-}
-
-static int read_options(PyObject *dict, bnorm_fit_options *options)
-{
-    PyObject *key, *value;
-    Py_ssize_t at = 0;
-    bnorm_fit_defaults(options);
-    while (PyDict_Next(dict, &at, &key, &value)) {
-        size_t k = 0, count = sizeof fields / sizeof *fields;
-        while (k < count && PyUnicode_CompareWithASCIIString(key, fields[k].name) != 0) k++;
-        if (k == count) {
-            PyErr_Format(PyExc_TypeError, "fit has no option %R", key);
-            return -1;
-        }
-        if (read_field(options, k, value)) return -1;
-    }
-    return 0;
-}
-
-static bnorm_status fit_run(py_call *c, py_network *self, bnorm_net *net, const data *d,
-                            const bnorm_fit_options *options, bnorm_fit_report *report)
-{
-    bnorm_status status;
-    Py_BEGIN_ALLOW_THREADS;
-    status = bnorm_fit(c->ctx, net, d[0].x, d[0].y, d[0].weights, d[1].x, d[1].y, d[1].weights,
-                       bnorm_model_loss(self->model), options, report);
-    Py_END_ALLOW_THREADS;
-    return status;
-}
-
-/* fit(x, y, weights, x_valid, y_valid, weights_valid, options, progress, threads) ->
- * optimizer, epochs, best_epoch, loss, validation, converged, seconds, stopped */
-PyObject *bnorm_py_net_fit(PyObject *object, PyObject *const *args, Py_ssize_t count)
-{
-    py_network *self = (py_network *)object;
-    py_call c;
-    data d[2];
-    bnorm_fit_options options;
-    bnorm_fit_report r = {.epochs = 0};
-    if (bnorm_py_count(count, 9) || !PyDict_Check(args[6]) || read_options(args[6], &options))
-        return NULL;
-    watch w = {.progress = args[7], .last = now()};
-    options.progress = progress;
-    options.progress_user = &w;
-    options.interrupted = interrupted;
-    options.interrupted_user = &w;
-    bnorm_net *net = bnorm_py_net_start(self, &c, args[8]);
-    int done =
-        net && !take_data(&c, args, usual, &d[0]) && !take_data(&c, args + 3, valid, &d[1]);
-    if (done) {
-        bnorm_status status = fit_run(&c, self, net, d, &options, &r);
-        done = !failed(&c, status == BNORM_E_INTERRUPTED && w.stopped ? BNORM_OK : status);
-    }
-    bnorm_py_net_end(self, &c);
-    if (!done) return NULL;
-    return Py_BuildValue("(snnddOdO)", optimizers[r.optimizer], (Py_ssize_t)r.epochs,
-                         (Py_ssize_t)r.best_epoch, r.loss, r.validation,
-                         r.converged ? Py_True : Py_False, r.seconds,
-                         w.stopped ? Py_True : Py_False);
 }

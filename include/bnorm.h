@@ -101,7 +101,7 @@ typedef struct bnorm_ctx_options {
     void *memory_user;
     /* Adds `values` over all cooperating processes, in place, the same bits everywhere; returns
      * 0, or anything else to fail with BNORM_E_USER. When set, bnorm_moments, bnorm_forward,
-     * bnorm_backward and bnorm_infer_backward take their rows as one share of a larger matrix
+     * bnorm_backward (also with an activation) and bnorm_infer_backward take their rows as one share of a larger matrix
      * and give the statistics, dgamma and dbeta of the whole; networks refuse such a context.
      * NULL: this process is alone. */
     int (*reduce)(void *user, double *values, ptrdiff_t count);
@@ -477,6 +477,46 @@ typedef struct bnorm_activation {
  * whole range; nothing overflows, NaN stays NaN, and an element has the same bits whatever its
  * place. NULL for an unknown name. */
 BNORM_API const bnorm_activation *bnorm_activation_find(const char *name);
+
+/* Normalisation and activation in one pass over memory: y = a(gamma (x - mean) rstd + beta) of
+ * training and of inference, to the bits of bnorm_forward or bnorm_infer and then the
+ * activation; and the backward pass from dy = dR/dy, with W = dy a'(B) in (B1)-(B3), where B is
+ * computed again from x and beta: nothing is kept between the passes but x, mean and rstd.
+ * Activations of the caller's own run on the calling thread; they are functions of double, and
+ * float data pass through them as such. Everything else as in bnorm_forward, bnorm_infer and
+ * bnorm_backward; y may be x, dx may be dy or x.
+ * Errors: as there; ARGUMENT (activation NULL or without its functions). */
+BNORM_API bnorm_status bnorm_forward_activation_f64(bnorm_ctx *ctx, bnorm_mat_f64 x,
+                                                    const double *weights, const double *gamma,
+                                                    const double *beta, bnorm_rule rule,
+                                                    const bnorm_activation *activation,
+                                                    bnorm_mat_f64 y, double *mean,
+                                                    double *rstd);
+BNORM_API bnorm_status bnorm_forward_activation_f32(bnorm_ctx *ctx, bnorm_mat_f32 x,
+                                                    const double *weights, const float *gamma,
+                                                    const float *beta, bnorm_rule rule,
+                                                    const bnorm_activation *activation,
+                                                    bnorm_mat_f32 y, double *mean,
+                                                    double *rstd);
+BNORM_API bnorm_status bnorm_infer_activation_f64(bnorm_ctx *ctx, bnorm_mat_f64 x,
+                                                  const double *gamma, const double *beta,
+                                                  const double *mean, const double *var,
+                                                  double eps,
+                                                  const bnorm_activation *activation,
+                                                  bnorm_mat_f64 y);
+BNORM_API bnorm_status bnorm_infer_activation_f32(
+    bnorm_ctx *ctx, bnorm_mat_f32 x, const float *gamma, const float *beta, const double *mean,
+    const double *var, double eps, const bnorm_activation *activation, bnorm_mat_f32 y);
+BNORM_API bnorm_status bnorm_backward_activation_f64(
+    bnorm_ctx *ctx, bnorm_mat_f64 x, bnorm_mat_f64 dy, const double *weights,
+    const double *gamma, const double *beta, const double *mean, const double *rstd,
+    bnorm_rule rule, const bnorm_activation *activation, bnorm_mat_f64 dx, double *dgamma,
+    double *dbeta);
+BNORM_API bnorm_status bnorm_backward_activation_f32(
+    bnorm_ctx *ctx, bnorm_mat_f32 x, bnorm_mat_f32 dy, const double *weights,
+    const float *gamma, const float *beta, const double *mean, const double *rstd,
+    bnorm_rule rule, const bnorm_activation *activation, bnorm_mat_f32 dx, float *dgamma,
+    float *dbeta);
 
 /* A loss R = sum_i omega_i l(score_i, target_i) / sum_i omega_i over rows. The caller may
  * define their own. `scores` are the network's outputs of one row, `targets` that row's

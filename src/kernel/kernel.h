@@ -120,6 +120,11 @@ typedef struct bnorm_kernels {
     void (*gather)(ptrdiff_t rows, ptrdiff_t cols, const void *from, ptrdiff_t ld, void *tile);
     void (*scatter)(ptrdiff_t rows, ptrdiff_t cols, const void *tile, void *to, ptrdiff_t ld);
 
+    /* Normalisation and function f of a tile: y = a(b) or, with dv, y = dv a'(b), where b is the
+     * affine map of x; y may be x or dv. lines: the tiles are column-major, ld is the distance of
+     * columns. */
+    void (*fused)(int f, int lines, const bnorm_tile *x, const bnorm_tile *dv,
+                  const bnorm_affine *a, void *y, ptrdiff_t ld, int stream);
     /* v = a(b), db = dv a'(b) for `count` elements, to 4 units in the last place (gelu: 8);
      * v may be b, db may be dv or b. */
     void (*value[BNORM_FUNCTIONS])(ptrdiff_t count, const void *b, void *v);

@@ -239,8 +239,8 @@ class TestRunning:
         batch = self.batches[0]
         by_moments, by_parts = bnorm.RunningStats(3), bnorm.RunningStats(3)
         by_moments.update(bnorm.moments(batch))
-        stats = bnorm.forward(batch)[1]
-        by_parts.update(bnorm.Stats(stats.mean, stats.var, stats.rstd, stats.n))
+        stats = bnorm.forward(batch, ddof=1)[1]
+        by_parts.update(bnorm.Stats(stats.mean, stats.var, stats.rstd, stats.n, ddof=1))
         np.testing.assert_allclose(by_moments.var, by_parts.var, rtol=1e-14)
 
     def test_starts(self):

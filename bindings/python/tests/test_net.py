@@ -95,6 +95,10 @@ def test_losses_and_their_predictions():
 def test_validation_keeps_the_best():
     net = small().fit(x, y, optimizer="adam", rate=0.05, epochs=60, batch=20, validation=0.25)
     assert 0 < net.report.best_epoch <= 60 and net.report.validation < np.var(y)
+    train, held = net._validation(net._data(x, y, None), 0.25)
+    assert len(train[0]) == len(train[1]) == 90 and len(held[0]) == len(held[1]) == 30
+    assert sorted(np.vstack([train[0], held[0]]).tolist()) == sorted(x.tolist())
+    np.testing.assert_allclose(net.loss(*held[:2]), net.report.validation, rtol=1e-12)
     given = small().fit(x[:90], y[:90], validation=(x[90:], y[90:]), epochs=30)
     np.testing.assert_allclose(given.loss(x[90:], y[90:]), given.report.validation, rtol=1e-12)
     small().fit(x[:90], y[:90], validation=(x[90:], y[90:], np.ones(30)), epochs=3)

@@ -20,8 +20,8 @@ import peers
 import report
 
 SHAPES = "60x100,256x64,256x1024,4096x256,32768x64,65536x512,1048576x32"
-OPS = "forward,backward,infer,layernorm,layernorm_backward"
-OURS, PLAIN, PAST, BARE, ONEDNN = range(5)
+OPS = "forward,backward,infer,layernorm,layernorm_backward,forward_relu,forward_tanh,backward_tanh"
+OURS, PLAIN, PAST, ONE, BARE, ONEDNN = range(6)
 TURN = 1e-3  # seconds, at least
 
 
@@ -74,7 +74,7 @@ def run_python(function):
 
 
 def measure(module, cell, found):
-    sides = {side: Side(run_module(module, side)) for side in (OURS, PLAIN, PAST, BARE) if module.bench_has(side)}
+    sides = {side: Side(run_module(module, side)) for side in (OURS, PLAIN, PAST, ONE, BARE) if module.bench_has(side)}
     if module.bench_has(ONEDNN):
         sides["oneDNN"] = Side(run_module(module, ONEDNN))
     for peer in found:
@@ -83,7 +83,7 @@ def measure(module, cell, found):
         for side in sides.values():
             side.turn(number)
     ours = sides[OURS].median()
-    limit = min(sides[s].median() for s in (PLAIN, PAST) if s in sides)
+    limit = min(sides[s].median() for s in (PLAIN, PAST, ONE) if s in sides)
     bare = min(limit, sides[BARE].median()) if BARE in sides else limit
     ratios = {name: side.median() / ours for name, side in sides.items() if isinstance(name, str)}
     return {"op": cell.op, "type": "f32" if cell.f32 else "f64", "layout": "col" if cell.col_major else "row",

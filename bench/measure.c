@@ -27,6 +27,11 @@ static bnorm_mat_f32 view32(const measure *m, const void *data)
     return bnorm_view_f32(data, m->rows, m->cols, m->layout);
 }
 
+static const bnorm_activation *activation(const measure *m)
+{
+    return bnorm_activation_find(m->op == MEASURE_FORWARD_RELU ? "relu" : "tanh");
+}
+
 static bnorm_status forward64(const measure *m)
 {
     return bnorm_forward_f64(m->ctx, view64(m, m->x), NULL, m->gamma, m->beta, rule,
@@ -80,6 +85,29 @@ static bnorm_status layernorm_backward32(const measure *m)
                                         m->dbeta);
 }
 
+static bnorm_status forward_activation64(const measure *m)
+{
+    return bnorm_forward_activation_f64(m->ctx, view64(m, m->x), NULL, m->gamma, m->beta, rule,
+                                        activation(m), view64(m, m->out), m->mean, m->rstd);
+}
+static bnorm_status forward_activation32(const measure *m)
+{
+    return bnorm_forward_activation_f32(m->ctx, view32(m, m->x), NULL, m->gamma, m->beta, rule,
+                                        activation(m), view32(m, m->out), m->mean, m->rstd);
+}
+static bnorm_status backward_activation64(const measure *m)
+{
+    return bnorm_backward_activation_f64(m->ctx, view64(m, m->x), view64(m, m->dy), NULL,
+                                         m->gamma, m->beta, m->mean, m->rstd, rule,
+                                         activation(m), view64(m, m->out), m->dgamma, m->dbeta);
+}
+static bnorm_status backward_activation32(const measure *m)
+{
+    return bnorm_backward_activation_f32(m->ctx, view32(m, m->x), view32(m, m->dy), NULL,
+                                         m->gamma, m->beta, m->mean, m->rstd, rule,
+                                         activation(m), view32(m, m->out), m->dgamma, m->dbeta);
+}
+
 /* before: what makes the statistics that the operation takes, or -1. */
 typedef struct operation {
     const char *name;
@@ -99,6 +127,15 @@ static const operation operations[MEASURE_OPS] = {
                                     1,
                                     MEASURE_LAYERNORM,
                                     {0, 0}},
+    [MEASURE_FORWARD_RELU] =
+        {"forward_relu", {forward_activation64, forward_activation32}, 0, -1, {0, 0}},
+    [MEASURE_FORWARD_TANH] =
+        {"forward_tanh", {forward_activation64, forward_activation32}, 0, -1, {0, 0}},
+    [MEASURE_BACKWARD_TANH] = {"backward_tanh",
+                               {backward_activation64, backward_activation32},
+                               1,
+                               MEASURE_FORWARD,
+                               {0, 0}},
 };
 
 const char *bnorm_measure_name(measure_op op)
@@ -119,12 +156,16 @@ static ptrdiff_t matrix_bytes(const measure *m)
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
+static int is_layernorm(measure_op op)
+{
+    return op == MEASURE_LAYERNORM || op == MEASURE_LAYERNORM_BACKWARD;
+}
+
 /* The limit moves what the operation moves, its four vectors included: they decide whether a small
  * matrix stays in the first cache. */
 static ptrdiff_t limit_bytes(const measure *m, int arrays)
 {
-    ptrdiff_t vectors =
-        (m->rows > m->cols && m->op >= MEASURE_LAYERNORM ? m->rows : m->cols) * 2;
+    ptrdiff_t vectors = (m->rows > m->cols && is_layernorm(m->op) ? m->rows : m->cols) * 2;
     ptrdiff_t bytes = matrix_bytes(m) + vectors * (m->f32 ? 12 : 16) / arrays;
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
@@ -213,6 +254,7 @@ bnorm_status bnorm_measure_set(measure *m, measure_op op, bnorm_layout layout, i
 int bnorm_measure_has(const measure *m, int side)
 {
     if (side == MEASURE_PAST) return bnorm_limit_has(LIMIT_PAST);
+    if (side == MEASURE_ONE) return m->threads > 1 && matrix_bytes(m) < 1 << 20;
     return side != MEASURE_BARE || matrix_bytes(m) < 1 << 18;
 }
 
@@ -227,8 +269,8 @@ void bnorm_measure_call(const measure *m, int side)
     else if (side == MEASURE_BARE)
         bnorm_limit_bare(m->x, w, m->out, bytes);
     else
-        bnorm_limit_run(side == MEASURE_PAST ? LIMIT_PAST : LIMIT_PLAIN, m->threads, m->x, w,
-                        m->out, bytes);
+        bnorm_limit_run(side == MEASURE_PAST ? LIMIT_PAST : LIMIT_PLAIN,
+                        side == MEASURE_ONE ? 1 : m->threads, m->x, w, m->out, bytes);
 }
 
 static double now(void)
@@ -274,6 +316,7 @@ measure_result bnorm_measure_cell(const measure *m, int rounds, double seconds)
     for (int s = 0; s < MEASURE_SIDES; s++)
         medians[s] =
             bnorm_measure_has(m, s) ? bnorm_measure_median(times[s], rounds) : HUGE_VAL;
-    double limit = fmin(medians[MEASURE_PLAIN], medians[MEASURE_PAST]);
+    double limit =
+        fmin(fmin(medians[MEASURE_PLAIN], medians[MEASURE_PAST]), medians[MEASURE_ONE]);
     return (measure_result){medians[MEASURE_OURS], limit, fmin(limit, medians[MEASURE_BARE])};
 }

@@ -12,13 +12,17 @@ typedef enum measure_op {
     MEASURE_INFER,
     MEASURE_LAYERNORM,
     MEASURE_LAYERNORM_BACKWARD,
+    MEASURE_FORWARD_RELU,
+    MEASURE_FORWARD_TANH,
+    MEASURE_BACKWARD_TANH,
     MEASURE_OPS
 } measure_op;
 
 /* What can be timed: the library's function; the ways of the limit in a parallel region of as many
- * threads; for small matrices also the limit as a bare loop without a region, whose entry takes a
- * third of a microsecond or more. */
-enum { MEASURE_OURS, MEASURE_PLAIN, MEASURE_PAST, MEASURE_BARE, MEASURE_SIDES };
+ * threads; for small matrices also the plain way in a region of one, since waking a second thread
+ * can cost more than the work, and as a bare loop without a region, whose entry takes a third of a
+ * microsecond. */
+enum { MEASURE_OURS, MEASURE_PLAIN, MEASURE_PAST, MEASURE_ONE, MEASURE_BARE, MEASURE_SIDES };
 
 enum { MEASURE_SHAPES = 7 };
 extern const ptrdiff_t bnorm_measure_shapes[MEASURE_SHAPES][2];
@@ -61,7 +65,7 @@ double bnorm_measure_time(const measure *m, int side, long calls);
 long bnorm_measure_calls(const measure *m, int side, double seconds);
 
 typedef struct measure_result {
-    double took, limit; /* seconds, medians; the limit is the faster of plain and past */
+    double took, limit; /* seconds, medians; the limit is the fastest of its sides but bare */
     double bare;        /* the fastest of all its sides */
 } measure_result;
 

@@ -112,6 +112,17 @@ typedef struct bnorm_kernels {
     void (*layer_slope)(ptrdiff_t count, const void *x, const void *w, const double *gamma,
                         int each, double rstd, const bnorm_slope *a, void *dx);
 
+    /* The same of rows of a column-major tile of one channel, with the statistics of each row. Of
+     * the sums, u and ud are by row, sums is dgamma and dbeta; a: p, q, mean and rstd (scale) by
+     * row. */
+    void (*layer_columns)(const bnorm_tile *x, const double *mean, const double *rstd,
+                          double gamma, double beta, void *y, ptrdiff_t ld);
+    void (*layer_columns_sums)(const bnorm_tile *x, const bnorm_tile *w, const double *mean,
+                               const double *rstd, double gamma, double *u, double *ud,
+                               double sums[2]);
+    void (*layer_columns_slope)(const bnorm_tile *x, const bnorm_tile *w, double gamma,
+                                const bnorm_slope *a, void *dx, ptrdiff_t ld);
+
     void (*widen)(ptrdiff_t count, const void *from, double *to);
     void (*narrow)(ptrdiff_t count, const double *from, void *to);
     /* y(r, c) = x(r, c) scale[c] for tile x; y may be x. */

@@ -1,21 +1,20 @@
 /* groups: each group of a row normalised over its values, divisor their number. Rows are taken in
- * blocks of fixed size, group by group; those of a column-major matrix are gathered into
- * contiguous lines, a few at a time, and their results scattered back. Theorem:
+ * blocks of fixed size, group by group; a column-major matrix is gone through column by column,
+ * with the statistics of some of its rows at hand. Theorem:
  * layernorm_is_derivative. */
 #include "matrix/groups.h"
 
 #include "matrix/moments.h"
 
 enum {
-    GATHER = 16, /* rows gathered at a time */
-    BLOCKS = 16  /* at most: each has its own sums and gathered rows */
+    TOGETHER = 256, /* rows of a column-major matrix at a time */
+    BLOCKS = 16     /* at most: each has its own sums */
 };
 
 typedef struct group_job {
     bnorm_groups of;
     const double *gamma, *beta; /* widened, never NULL */
     double *sums;               /* backward: block b has dgamma at 2 b channels, then dbeta */
-    char *tiles;                /* column-major: task k has 2 GATHER lines */
     ptrdiff_t height, blocks;
     ptrdiff_t line, members, span; /* values of a group; its channels; values of a channel */
 } group_job;
@@ -112,18 +111,74 @@ static void lines_of(const group_job *job, ptrdiff_t b, ptrdiff_t g, bnorm_range
     }
 }
 
-/* Rows r of a column-major view, through the task's tiles. The result takes the place of x. */
-static void gathered(const group_job *job, ptrdiff_t b, ptrdiff_t g, bnorm_range r)
+/* Columns of channel c of the group, rows r, of a column-major view. */
+static bnorm_tile channel_tile(const group_job *job, const bnorm_view *v, bnorm_range r,
+                               ptrdiff_t c)
 {
-    const bnorm_view *x = job->of.x, *w = job->of.w, *out = job->of.out;
-    ptrdiff_t rows = r.end - r.begin, step = job->line * (ptrdiff_t)x->k->size;
-    char *tile = job->tiles + (b * job->of.groups + g) * 2 * GATHER * step;
-    char *tile_w = w ? tile + GATHER * step : NULL;
-    ptrdiff_t column = g * job->line;
-    x->k->gather(rows, job->line, bnorm_view_at(x, r.begin, column), x->ld, tile);
-    if (w) x->k->gather(rows, job->line, bnorm_view_at(w, r.begin, column), w->ld, tile_w);
-    lines_of(job, b, g, r, (lines){tile, tile_w, out ? tile : NULL, step, step, step});
-    if (out) x->k->scatter(rows, job->line, tile, bnorm_view_at(out, r.begin, column), out->ld);
+    return bnorm_view_tile(v, r.begin, r.end, c * job->span, (c + 1) * job->span);
+}
+
+/* mean and rstd of some rows: a column-major view is the row-major view of its transpose. */
+static void row_statistics(const group_job *job, ptrdiff_t g, bnorm_range r, double *mean,
+                           double *rstd)
+{
+    const bnorm_view *x = job->of.x;
+    ptrdiff_t rows = r.end - r.begin;
+    double pivot[TOGETHER], m2[TOGETHER], n = (double)job->line;
+    bnorm_tile t = {bnorm_view_at(x, r.begin, g * job->line), job->line, rows, x->ld};
+    x->k->row_pivot(&t, pivot);
+    for (int pass = 0; pass < 3; pass++) { /* as matrix/moments.c */
+        for (ptrdiff_t i = 0; i < rows; i++) mean[i] = m2[i] = 0;
+        x->k->row_sums(&t, NULL, pivot, mean, m2);
+        if (!x->k->moments(rows, n, pivot, mean, m2)) break;
+    }
+    for (ptrdiff_t i = 0; i < rows; i++) rstd[i] = bnorm_rstd(m2[i] / n, job->of.eps);
+}
+
+static void forward_columns(const group_job *job, ptrdiff_t g, bnorm_range r)
+{
+    const bnorm_view *x = job->of.x, *y = job->of.out;
+    double mean[TOGETHER], rstd[TOGETHER];
+    row_statistics(job, g, r, mean, rstd);
+    for (ptrdiff_t i = r.begin; i < r.end; i++) {
+        job->of.mean[i * job->of.groups + g] = mean[i - r.begin];
+        job->of.rstd[i * job->of.groups + g] = rstd[i - r.begin];
+    }
+    for (ptrdiff_t c = g * job->members; c < (g + 1) * job->members; c++) {
+        bnorm_tile t = channel_tile(job, x, r, c);
+        x->k->layer_columns(&t, mean, rstd, job->gamma[c], job->beta[c],
+                            bnorm_view_at(y, r.begin, c * job->span), y->ld);
+    }
+}
+
+static void backward_columns(const group_job *job, ptrdiff_t b, ptrdiff_t g, bnorm_range r)
+{
+    const bnorm_view *x = job->of.x, *out = job->of.out;
+    double mean[TOGETHER], rstd[TOGETHER], p[TOGETHER] = {0}, q[TOGETHER] = {0},
+                                           n = (double)job->line;
+    double *dgamma = job->sums + 2 * b * job->of.channels, *dbeta = dgamma + job->of.channels;
+    for (ptrdiff_t i = r.begin; i < r.end; i++) {
+        mean[i - r.begin] = job->of.mean_in[i * job->of.groups + g];
+        rstd[i - r.begin] = job->of.rstd_in[i * job->of.groups + g];
+    }
+    ptrdiff_t first = g * job->members, end = first + job->members;
+    for (ptrdiff_t c = first; c < end; c++) {
+        bnorm_tile t = channel_tile(job, x, r, c), w = channel_tile(job, job->of.w, r, c);
+        double sums[2] = {0, 0};
+        x->k->layer_columns_sums(&t, &w, mean, rstd, job->gamma[c], p, q, sums);
+        dgamma[c] += sums[0];
+        dbeta[c] += sums[1];
+    }
+    for (ptrdiff_t i = 0; i < r.end - r.begin; i++) {
+        p[i] /= n;
+        q[i] *= rstd[i] * rstd[i] / n;
+    }
+    bnorm_slope a = {mean, rstd, p, q};
+    for (ptrdiff_t c = first; out && c < end; c++) {
+        bnorm_tile t = channel_tile(job, x, r, c), w = channel_tile(job, job->of.w, r, c);
+        x->k->layer_columns_slope(&t, &w, job->gamma[c], &a,
+                                  bnorm_view_at(out, r.begin, c * job->span), out->ld);
+    }
 }
 
 static lines lines_at(const group_job *job, ptrdiff_t row, ptrdiff_t column)
@@ -158,9 +213,12 @@ static void group_task(void *argument, ptrdiff_t k)
         lines_of(job, b, g, r, lines_at(job, r.begin, g * job->line));
         return;
     }
-    for (ptrdiff_t row = r.begin; row < r.end; row += GATHER) {
-        ptrdiff_t end = row + GATHER < r.end ? row + GATHER : r.end;
-        gathered(job, b, g, (bnorm_range){row, end});
+    for (ptrdiff_t row = r.begin; row < r.end; row += TOGETHER) {
+        ptrdiff_t end = row + TOGETHER < r.end ? row + TOGETHER : r.end;
+        if (job->of.w)
+            backward_columns(job, b, g, (bnorm_range){row, end});
+        else
+            forward_columns(job, g, (bnorm_range){row, end});
     }
 }
 
@@ -170,8 +228,7 @@ static group_job job_of(const bnorm_groups *given)
     ptrdiff_t rows = given->x->rows;
     if (rows == 0 || given->x->cols == 0) return job;
     job.height = (rows - 1) / BLOCKS + 1;
-    if (given->x->layout == BNORM_COL_MAJOR)
-        job.height = (job.height - 1) / GATHER * GATHER + GATHER;
+    if (given->x->layout == BNORM_COL_MAJOR) job.height = (job.height - 1) / 16 * 16 + 16;
     job.blocks = (rows - 1) / job.height + 1;
     job.line = given->x->cols / given->groups;
     job.members = given->channels / given->groups;
@@ -179,17 +236,10 @@ static group_job job_of(const bnorm_groups *given)
     return job;
 }
 
-static bnorm_status run(bnorm_ctx *ctx, group_job *job)
+static void run(bnorm_ctx *ctx, group_job *job)
 {
-    const bnorm_view *x = job->of.x;
-    if (job->blocks == 0) return BNORM_OK;
-    if (x->layout == BNORM_COL_MAJOR) {
-        job->tiles = bnorm_alloc(ctx, job->blocks * 2 * GATHER, (size_t)x->cols * x->k->size);
-        if (!job->tiles) return bnorm_fail_memory(ctx, "rows of the column-major matrix");
-    }
-    bnorm_cut_spread(ctx, x, job->blocks * job->of.groups, group_task, job);
-    bnorm_free(job->tiles);
-    return BNORM_OK;
+    if (job->blocks > 0)
+        bnorm_cut_spread(ctx, job->of.x, job->blocks * job->of.groups, group_task, job);
 }
 
 /* gamma and beta as double, from scratch opened for at least two lines of channels. */
@@ -233,9 +283,9 @@ bnorm_status bnorm_groups_forward(bnorm_ctx *ctx, const bnorm_groups *given)
     bnorm_scratch scratch;
     BNORM_TRY(bnorm_scratch_open(ctx, &scratch, 2, given->channels, 0));
     widen_both(&job, &scratch);
-    bnorm_status status = run(ctx, &job);
+    run(ctx, &job);
     bnorm_scratch_close(&scratch);
-    return status;
+    return BNORM_OK;
 }
 
 /* The sums of the blocks, in their order. */
@@ -272,8 +322,8 @@ bnorm_status bnorm_groups_backward(bnorm_ctx *ctx, const bnorm_groups *given)
     widen_both(&job, &scratch);
     job.sums = bnorm_scratch_take(&scratch, 2 * blocks * of.channels);
     for (ptrdiff_t j = 0; j < 2 * blocks * of.channels; j++) job.sums[j] = 0;
-    bnorm_status status = run(ctx, &job);
-    if (status == BNORM_OK) collect(&job);
+    run(ctx, &job);
+    collect(&job);
     bnorm_scratch_close(&scratch);
-    return status;
+    return BNORM_OK;
 }

@@ -7,6 +7,13 @@
 
 #include "layer/layer.h"
 
+/* In the dialects of GNU, which others compile with, a product and a sum are fused unasked. */
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__)
+#pragma GCC optimize("fp-contract=off")
+#endif
+
 enum { ROWS = 4, LANES = 4, WIDE = 2 * LANES };
 
 typedef double lanes __attribute__((vector_size(LANES * sizeof(double)), aligned(8)));

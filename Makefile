@@ -49,6 +49,20 @@ bench-docs:
 	./setup packages bench
 	sh bench/run.sh -d $(JSON)
 
+# The R package: a tarball in $(BUILD)/r that installs without this repository; its checks.
+r-package:
+	sh bindings/r/package.sh $(BUILD)/r
+
+r-check: r-package
+	sh bindings/r/check.sh $(BUILD)/r
+
+# Its tests under valgrind, and with a collection of garbage at every few allocations.
+r-valgrind: r-package
+	sh bindings/r/torture.sh $(BUILD)/r valgrind
+
+r-gctorture: r-package
+	sh bindings/r/torture.sh $(BUILD)/r gctorture
+
 install: $(BUILD)/build.ninja
 	meson configure $(BUILD) -Dprefix=$(PREFIX)
 	ninja -C $(BUILD)
@@ -57,4 +71,5 @@ install: $(BUILD)/build.ninja
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-bench
 
-.PHONY: all demo check proof bench bench-docs python-package python-check python-asan python-overhead install clean
+.PHONY: all demo check proof bench bench-docs python-package python-check python-asan python-overhead \
+    r-package r-check r-valgrind r-gctorture install clean

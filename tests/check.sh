@@ -68,6 +68,7 @@ package() {
 setup_build "$build"
 run "$build" 'release build'
 package 'Python package' sh bindings/python/check.sh "$build"
+package 'R package' sh tests/r.sh "$build"
 
 printf '\n== proof\n'
 status=0

@@ -4,5 +4,5 @@
 set -eu
 cd "$1"
 case $(clang-format --version 2>/dev/null) in *"version 14."*) ;; *) exit 77 ;; esac # others format otherwise
-find include src cli examples bench proof tests bindings/python \( -name '*.[ch]' \) -print |
+find include src cli examples bench proof tests bindings \( -name '*.[ch]' \) -print |
     xargs clang-format --dry-run --Werror

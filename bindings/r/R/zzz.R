@@ -1,0 +1,56 @@
+# Loading, conditions, threads.
+
+.onLoad <- function(libname, pkgname) {
+  .Call(C_bn_init, topenv())
+}
+
+.onUnload <- function(libpath) {
+  library.dynam.unload("bnorm", libpath)
+}
+
+# Called by C: an error of the R function that made the call.
+signal_error <- function(kind, message) {
+  call <- sys.call(-1)
+  if (kind == "interrupted") {
+    signalCondition(structure(class = c("interrupt", "condition"),
+                              list(message = message, call = call)))
+    invokeRestart("abort")
+  }
+  stop(structure(class = c(paste0("bnorm_error_", kind), "bnorm_error", "error", "condition"),
+                 list(message = message, call = call)))
+}
+
+signal_warning <- function(kind, message) {
+  warning(structure(class = c(paste0("bnorm_warning_", kind), "bnorm_warning", "warning",
+                              "condition"),
+                    list(message = message, call = sys.call(-1))))
+}
+
+# The same from R.
+refuse <- function(kind, ..., call = sys.call(-1)) {
+  stop(structure(class = c(paste0("bnorm_error_", kind), "bnorm_error", "error", "condition"),
+                 list(message = paste0(...), call = call)))
+}
+
+describe <- function(v) {
+  if (is.null(v)) return("NULL")
+  if (is.function(v)) return("a function")
+  if (is.data.frame(v)) return("a data frame")
+  if (is.atomic(v) && !is.object(v)) {
+    return(paste("a", if (is.character(v)) "character" else typeof(v), "vector of length",
+                 length(v)))
+  }
+  paste("an object of class", class(v)[1])
+}
+
+# Called by C for functions of the user: their errors come back as values.
+call_user <- function(f, ...) {
+  tryCatch(f(...), error = function(e) {
+    structure(list(list(message = conditionMessage(e))), class = "bn_failure")
+  })
+}
+
+bnorm_threads <- function(k = NULL) {
+  before <- .Call(C_bn_threads, k)
+  if (is.null(k)) before else invisible(before)
+}

@@ -1,0 +1,34 @@
+/* calls: what R calls, registered in init.c. */
+#ifndef BNORM_R_CALLS_H
+#define BNORM_R_CALLS_H
+
+#include "results.h"
+
+SEXP bn_forward_call(SEXP x, SEXP gamma, SEXP beta, SEXP weights, SEXP ddof, SEXP eps);
+SEXP bn_backward_call(SEXP f, SEXP dy);
+SEXP bn_infer_call(SEXP x, SEXP gamma, SEXP beta, SEXP mean, SEXP var, SEXP eps);
+SEXP bn_infer_backward_call(SEXP dy, SEXP x, SEXP gamma, SEXP mean, SEXP var, SEXP eps);
+SEXP bn_fold_call(SEXP g1, SEXP bias, SEXP gamma, SEXP beta, SEXP mean, SEXP var, SEXP eps);
+SEXP bn_jacobian_call(SEXP x, SEXP of, SEXP g1, SEXP gamma, SEXP weights, SEXP ddof, SEXP eps);
+SEXP layer_norm_call(SEXP x, SEXP gamma, SEXP beta, SEXP eps);
+SEXP bn_moments_call(SEXP x, SEXP weights);
+SEXP bn_merge_call(SEXP a, SEXP b);
+SEXP bn_running_call(SEXP running, SEXP moments);
+SEXP bn_gram_call(SEXP x, SEXP weights, SEXP ddof);
+SEXP bn_dense_call(SEXP gram, SEXP g1, SEXP gamma, SEXP beta, SEXP eps);
+SEXP bn_dense_backward_call(SEXP f, SEXP db);
+SEXP bn_threads_call(SEXP threads);
+SEXP bn_isa_call(void);
+
+SEXP net_fit_call(SEXP formula, SEXP columns, SEXP weights, SEXP spec, SEXP options);
+SEXP net_restore_call(SEXP path, SEXP parts);
+SEXP net_save_call(SEXP pointer, SEXP path);
+SEXP net_alive_call(SEXP pointer);
+SEXP net_describe_call(SEXP pointer);
+SEXP net_coef_call(SEXP pointer);
+SEXP net_predict_call(SEXP pointer, SEXP columns);
+SEXP net_check_call(SEXP pointer, SEXP columns, SEXP weights, SEXP seed, SEXP entries);
+SEXP net_start_call(SEXP inputs, SEXP spec);
+SEXP net_gradient_call(SEXP pointer, SEXP x, SEXP y, SEXP weights, SEXP loss);
+
+#endif

@@ -1,0 +1,4 @@
+library(testthat)
+library(bnorm)
+
+test_check("bnorm")

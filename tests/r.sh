@@ -1,0 +1,47 @@
+#!/bin/sh
+# r.sh BUILD: the R package from its tarball, which is installed where this repository is not: R CMD check with its
+# tests, examples and vignette, models shared with the command, the cases of tests/conformance to the bit. The last
+# line is "N passed, N failed, N skipped": the package's tests, and a step for each of these three.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+build=$(cd "$1" && pwd)
+command -v R >/dev/null || {
+    echo 'r: R was not found' >&2
+    echo '0 passed, 0 failed, 1 skipped'
+    exit 0
+}
+folder=$build/r
+log=$folder/check.log
+mkdir -p "$folder"
+quietly() {
+    "$@" >"$log" 2>&1 || {
+        cat "$log"
+        echo "r: $* failed"
+        echo '0 passed, 1 failed, 0 skipped'
+        exit 1
+    }
+}
+quietly sh "$root/bindings/r/package.sh" "$folder"
+echo 'r: the tarball is built, and in it the vignette'
+quietly sh "$root/bindings/r/check.sh" "$folder"
+echo 'r: R CMD check --as-cran is clean'
+
+R_LIBS=$folder/bnorm.Rcheck
+OMP_WAIT_POLICY=passive
+export R_LIBS OMP_WAIT_POLICY
+mkdir -p "$folder/files"
+quietly Rscript "$root/tests/r_files.R" "$build/bnorm" "$root/examples/produc.csv" "$folder/files"
+echo 'r: models of the command and of R are the same'
+
+for isa in avx512 avx2 scalar; do
+    BNORM_ISA=$isa "$build/tests/conformance" col "$root"/tests/conformance/*.txt >"$folder/c.txt"
+    BNORM_ISA=$isa Rscript "$root/tests/conformance.R" "$root"/tests/conformance/*.txt >"$folder/r.txt"
+    quietly cmp "$folder/c.txt" "$folder/r.txt"
+done
+lines=$(wc -l <"$folder/r.txt")
+[ "$lines" -gt 1000 ]
+echo "r: $lines results have the bits of C, with each instruction set"
+
+tests=$(cat "$root"/bindings/r/tests/testthat/test-*.R | grep -c '^test_that(')
+skipped=$(sed -n 's/.* SKIP \([0-9]*\) .*/\1/p' "$folder"/bnorm.Rcheck/tests/testthat.Rout | tail -n 1)
+echo "$((tests + 3 - skipped)) passed, 0 failed, $skipped skipped"

@@ -56,6 +56,12 @@ r-package:
 r-check: r-package
 	sh bindings/r/check.sh $(BUILD)/r
 
+# Time of a small call, and memory of a large one.
+r-overhead: r-package
+	mkdir -p $(BUILD)/r/library
+	R CMD INSTALL --library=$(BUILD)/r/library $(BUILD)/r/bnorm_*.tar.gz
+	R_LIBS=$(BUILD)/r/library Rscript bench/overhead.R memory
+
 # Its tests under valgrind, and with a collection of garbage at every few allocations.
 r-valgrind: r-package
 	sh bindings/r/torture.sh $(BUILD)/r valgrind
@@ -72,4 +78,4 @@ clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-bench
 
 .PHONY: all demo check proof bench bench-docs python-package python-check python-asan python-overhead \
-    r-package r-check r-valgrind r-gctorture install clean
+    r-package r-check r-overhead r-valgrind r-gctorture install clean

@@ -36,7 +36,8 @@ static void each_shape(void (*check)(shape s, double center, double scale, bnorm
 static void each_large_shape(void (*check)(shape s, double center, double scale,
                                            bnorm_rule rule))
 {
-    static const ptrdiff_t sizes[][2] = {{20011, 3}, {1030, 1029}, {40, 2500}, {9001, 19}};
+    static const ptrdiff_t sizes[][2] = {{20011, 3}, {1030, 1029}, {40, 2500},
+                                         {9001, 19}, {300, 64},    {300, 32}};
     for (size_t k = 0; k < 8; k++)
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
             shape s = shape_at(k);

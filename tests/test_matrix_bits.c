@@ -137,8 +137,8 @@ static void each_kind(const ptrdiff_t (*sizes)[2], size_t count, void (*check)(s
 static void same_bits_small(void **state)
 {
     (void)state;
-    static const ptrdiff_t sizes[][2] = {{5, 3}, {33, 17}, {70, 40}, {64, 8}, {3, 1}};
-    each_kind(sizes, 5, check_manners);
+    static const ptrdiff_t sizes[][2] = {{5, 3}, {33, 17}, {70, 40}, {64, 8}, {3, 1}, {70, 64}};
+    each_kind(sizes, 6, check_manners);
 }
 
 /* Large enough for threads and for several blocks and strips. */

@@ -58,8 +58,9 @@ if [ "${2:-}" = asan ]; then
     CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=undefined -g -O1 -fno-omit-frame-pointer' \
         LDFLAGS='-fsanitize=address,undefined' "$python" bindings/python/backend/bnorm_build.py --in-place "$stage/asan"
     cc=${CC:-cc}
-    # Python itself leaks by design; with its own allocator off, overruns of its blocks are seen.
-    suite 'under the sanitizers' env PYTHONPATH="$stage/asan" PYTHONMALLOC=malloc \
+    # Python itself leaks by design; with its own allocator off, overruns of its blocks are seen; pytest's handler of
+    # faults would hide the sanitizers' reports.
+    suite 'under the sanitizers' env PYTEST_ADDOPTS='-p no:faulthandler' PYTHONPATH="$stage/asan" PYTHONMALLOC=malloc \
         ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
         LD_PRELOAD="$($cc -print-file-name=libasan.so) $($cc -print-file-name=libubsan.so)" "$python"
     report

@@ -97,10 +97,10 @@ static int open_buffer(py_array *a, PyObject *object)
     a->readonly = a->buffer.readonly;
     if (read_format(a, a->buffer.format, a->buffer.itemsize) || set_dims(a, a->buffer.ndim))
         return -1;
-    for (int k = 0; k < a->ndim; k++) {
-        a->shape[k] = a->buffer.shape[k];
-        a->strides[k] = a->buffer.strides[k];
-    }
+    if (a->ndim > 0 && !a->buffer.shape) return refuse_type(a->name, "a buffer without shape");
+    for (int k = 0; k < a->ndim; k++) a->shape[k] = a->buffer.shape[k];
+    set_contiguous(a); /* arrays of ctypes, say, have no strides */
+    for (int k = 0; a->buffer.strides && k < a->ndim; k++) a->strides[k] = a->buffer.strides[k];
     return 0;
 }
 

@@ -1,5 +1,6 @@
 """Who may lend memory: buffers, __array_interface__, DLPack; and life without NumPy."""
 import array
+import ctypes
 import subprocess
 import sys
 import textwrap
@@ -48,6 +49,22 @@ def test_the_same_memory_through_two_lenders_is_in_place():
     assert (place == y).all()
     with pytest.raises(ValueError, match="overlaps"):
         bnorm.forward(place[1:], out=DLPack(place[:-1]))
+
+
+@pytest.mark.parametrize("kind, dtype", [(ctypes.c_double, np.float64), (ctypes.c_float, np.float32)])
+def test_arrays_of_ctypes(kind, dtype):
+    """They lend a buffer without strides."""
+    given = (kind * 3 * 6)()
+    np.asarray(given)[:] = x
+    answer, stats = bnorm.forward(given, (kind * 3)(1, 2, 3))
+    expected = bnorm.forward(x.astype(dtype), np.array([1, 2, 3], dtype))
+    assert (answer == expected[0]).all() and (stats.mean == expected[1].mean).all()
+    bnorm.forward(given, out=given)
+    assert (np.asarray(given) == bnorm.forward(x.astype(dtype))[0]).all()
+    with pytest.raises(TypeError, match="x: .*int32"):
+        bnorm.forward((ctypes.c_int * 3 * 6)())
+    with pytest.raises(ValueError, match="x: expected 2 dimensions, got 0"):
+        bnorm.forward(kind(1))
 
 
 @pytest.mark.parametrize("bad, error, message", [

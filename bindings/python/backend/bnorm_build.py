@@ -240,7 +240,8 @@ def main():
         target = pathlib.Path(sys.argv[2], "bnorm")
         shutil.copytree(HERE / "bnorm", target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
         with tempfile.TemporaryDirectory() as folder:
-            shutil.copy(compile_all(folder), target)
+            new = shutil.copy(compile_all(folder), target / "_core.new")
+        os.replace(new, target / "_core.abi3.so")  # writing into the old file would fault who has it mapped
         return
     folder = sys.argv[1]
     os.makedirs(folder, exist_ok=True)

@@ -75,7 +75,8 @@ class Layer:
     True
     """
 
-    #: The name in model files, by which `Net.load` finds the layer; the class's name if not set.
+    #: The name in model files, by which `Net.load` finds the layer; the class's name if not set. Further
+    #: instances of one name in a network are name#2, name#3, ...
     name: str | None = None
 
     def width(self, inputs: int) -> int:
@@ -109,40 +110,67 @@ def _layer_name(layer: Layer) -> str:
     return layer.name or type(layer).__name__
 
 
+def _named(layers: Iterable[Layer]) -> dict[str, Layer]:
+    """Each instance once, by a name of its own: the second of one name is name#2, and so on."""
+    named: dict[str, Layer] = {}
+    for layer in layers:
+        if any(known is layer for known in named.values()):
+            continue
+        name, same = _layer_name(layer), 1
+        while name in named:
+            same += 1
+            name = f"{_layer_name(layer)}#{same}"
+        named[name] = layer
+    return named
+
+
 class _Adapter:
     """A Layer as the library's functions want it: parameters in one vector."""
 
     def __init__(self, layer: Layer):
         self.layer = layer
+        self._first: dict[tuple, Any] = {}
+
+    def _same(self, what: str, inputs: int, answer: Any) -> Any:
+        """The answer, which must be the first one: the network is made for that."""
+        first = self._first.setdefault((what, inputs), answer)
+        if first != answer:
+            raise ValueError(f"layer {_layer_name(self.layer)}: {what} changed for {inputs} inputs: expected {first!r} "
+                             f"as when the network was made, got {answer!r}")
+        return first
 
     def width(self, inputs: int) -> int:
         width = self.layer.width(inputs)
         if not hasattr(width, "__index__") or width < 1:
             raise ValueError(f"layer {_layer_name(self.layer)}: expected a width of at least 1, got {width!r}")
-        return width
+        return self._same("width", inputs, width.__index__())
 
     def blocks(self, inputs: int) -> list:
-        blocks = []
+        blocks: list[tuple] = []
         for name, shape in self.layer.parameters(inputs).items():
             rows, cols, *penalised = shape
             if not 0 < len(name.encode()) < 16:
                 raise ValueError(f"layer {_layer_name(self.layer)}: expected names of 1 to 15 bytes, got {name!r}")
-            blocks.append((name, rows, cols, float(bool(penalised and penalised[0]))))
-        return blocks
+            if not hasattr(rows, "__index__") or not hasattr(cols, "__index__"):
+                raise TypeError(f"layer {_layer_name(self.layer)}: expected (rows, cols) of ints for {name!r}, "
+                                f"got {shape!r}")
+            blocks.append((name, rows.__index__(), cols.__index__(), float(bool(penalised and penalised[0]))))
+        return self._same("parameters", inputs, blocks)
 
-    def parameter_count(self, inputs: int) -> int:
-        return sum(rows * cols for _, rows, cols, _ in self.blocks(inputs))
+    def _made(self, inputs: int) -> list:
+        """The blocks as when the network was made."""
+        return self._first.get(("parameters", inputs)) or self.blocks(inputs)
 
     def split(self, inputs: int, values: Array) -> dict:
         parts, at = {}, 0
-        for name, rows, cols, _ in self.blocks(inputs):
+        for name, rows, cols, _ in self._made(inputs):
             parts[name] = values[at:at + rows * cols].reshape(rows, cols)
             at += rows * cols
         return parts
 
     def join(self, inputs: int, parts: Mapping[str, Array], what: str) -> Array:
         np = _numpy()
-        values = np.zeros(self.parameter_count(inputs))
+        values = np.zeros(sum(rows * cols for _, rows, cols, _ in self._made(inputs)))
         into = self.split(inputs, values)
         for name, part in parts.items():
             if name not in into:
@@ -158,6 +186,7 @@ class _Adapter:
 
     def _about(self, given: tuple, inputs: int) -> tuple[dict, Pass]:
         values, training, weights, first_row, seed, step = given
+        self.blocks(inputs)  # still the same ones
         return self.split(inputs, values), Pass(bool(training), weights, first_row, seed, step)
 
     def _check(self, array: Array, shape: tuple, what: str) -> Array:
@@ -298,7 +327,8 @@ class Net:
     # ------------------------------------------------------------------------------- building
 
     def _specs(self) -> tuple[list, list]:
-        users: list[Layer] = []
+        named = _named(layer for layer in self.layers if isinstance(layer, Layer))
+        users = list(named.values())
         specs: list[tuple] = []
         for layer in self.layers:
             if isinstance(layer, str):
@@ -310,10 +340,8 @@ class Net:
             elif isinstance(layer, Dropout):
                 specs.append(("dropout", layer.rate))
             else:
-                if not any(user is layer for user in users):
-                    users.append(layer)
                 specs.append(("user", [user is layer for user in users].index(True)))
-        return specs, [(_layer_name(user), _Adapter(user)) for user in users]
+        return specs, [(name, _Adapter(user)) for name, user in named.items()]
 
     def _build(self, inputs: int) -> None:
         specs, users = self._specs()
@@ -532,13 +560,20 @@ class Net:
 
     @classmethod
     def load(cls, path: str | os.PathLike, layers: Iterable[Layer] = ()) -> Net:
-        """Reads a model file; layers: instances of the layers of your own, found by name."""
-        layers = list(layers)
-        core = _core.load(path, [(_layer_name(layer), _Adapter(layer)) for layer in layers])
+        """Reads a model file; layers: instances of the layers of your own, found by name.
+
+        Those of one name are taken in their order in the network: give each instance that it has.
+        """
+        by_name = _named(layers)
+        core = _core.load(path, [(name, _Adapter(layer)) for name, layer in by_name.items()])
+        used = {name for _, name, *_ in core.layers()}
+        for name, layer in by_name.items():
+            if name not in used and _layer_name(layer) in used and name != _layer_name(layer):
+                raise ValueError(f"layers: got more instances named {_layer_name(layer)} than the network has, so that "
+                                 "they cannot be told apart")
         net = cls.__new__(cls)
         net._core, net._about, net.report = core, core.about(), None
         net.loss_name, net.seed, net.penalty = net._about[2], 1, 0.0
-        by_name = {_layer_name(layer): layer for layer in layers}
         net.layers = []
         for kind, name, _, outputs, _, eps, ddof, rate in core.layers():
             made = {0: lambda: Dense(outputs), 1: lambda: BatchNorm(eps, ddof), 2: lambda: name,

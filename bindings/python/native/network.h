@@ -5,9 +5,19 @@
 
 #include "native.h"
 
-/* A layer written in Python: `object` is bnorm._net._Adapter, which has the shapes. */
+/* The parameters of a layer for one number of inputs, as they were when first asked for. */
+typedef struct py_shapes {
+    ptrdiff_t inputs, size; /* size: of all blocks together */
+    int count;
+    bnorm_block_shape blocks[BNORM_LAYER_BLOCKS];
+} py_shapes;
+
+/* A layer written in Python: `object` is bnorm._net._Adapter. The library's vectors have room
+ * for the parameters in `shapes`; another answer later is refused. */
 typedef struct py_user_layer {
     bnorm_layer layer;
+    py_shapes *shapes;
+    int shape_count;
     PyObject *object;
     char *name;
     py_state *state;

@@ -47,13 +47,56 @@ static int put(PyObject *object, const char *name, int ndim, Py_ssize_t rows, Py
     return right ? 0 : -1;
 }
 
+static const py_shapes *shapes_of(const py_user_layer *u, ptrdiff_t inputs)
+{
+    for (int k = 0; k < u->shape_count; k++)
+        if (u->shapes[k].inputs == inputs) return &u->shapes[k];
+    return NULL;
+}
+
+/* What the library made room for, whatever the layer says by now; -1 with an exception. */
 static Py_ssize_t params_of(const py_user_layer *u, ptrdiff_t inputs)
 {
-    PyObject *count =
-        PyObject_CallMethod(u->object, "parameter_count", "n", (Py_ssize_t)inputs);
-    Py_ssize_t n = count ? PyLong_AsSsize_t(count) : -1;
-    Py_XDECREF(count);
-    return n;
+    const py_shapes *shapes = shapes_of(u, inputs);
+    if (shapes) return shapes->size;
+    PyErr_Format(PyExc_ValueError, "layer %s: its parameters for %zd inputs are unknown",
+                 u->name, (Py_ssize_t)inputs);
+    return -1;
+}
+
+static int same_blocks(const py_shapes *a, const py_shapes *b)
+{
+    int same = a->count == b->count;
+    for (int k = 0; same && k < a->count; k++)
+        same = a->blocks[k].rows == b->blocks[k].rows && a->blocks[k].cols == b->blocks[k].cols;
+    return same;
+}
+
+/* Keeps the first answer, and refuses another one. */
+static int freeze(py_user_layer *u, py_shapes *answer)
+{
+    const py_shapes *known = shapes_of(u, answer->inputs);
+    if (known && same_blocks(known, answer)) return 0;
+    if (known) {
+        PyErr_Format(PyExc_ValueError, "layer %s: its parameters changed", u->name);
+        return -1;
+    }
+    for (int k = 0; k < answer->count; k++) {
+        ptrdiff_t size;
+        if (__builtin_mul_overflow(answer->blocks[k].rows, answer->blocks[k].cols, &size) ||
+            __builtin_add_overflow(answer->size, size, &answer->size)) {
+            PyErr_Format(PyExc_ValueError, "layer %s: its parameters are too many", u->name);
+            return -1;
+        }
+    }
+    py_shapes *more = realloc(u->shapes, ((size_t)u->shape_count + 1) * sizeof *more);
+    if (!more) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    u->shapes = more;
+    u->shapes[u->shape_count++] = *answer;
+    return 0;
 }
 
 static ptrdiff_t width(void *user, ptrdiff_t inputs)
@@ -88,6 +131,7 @@ static int blocks(void *user, ptrdiff_t inputs, bnorm_block_shape *shapes)
     PyObject *list = PyErr_Occurred()
                          ? NULL
                          : PyObject_CallMethod(u->object, "blocks", "n", (Py_ssize_t)inputs);
+    py_shapes answer = {.inputs = inputs};
     Py_ssize_t count = list && PyList_Check(list) ? PyList_Size(list) : 0;
     if (count > BNORM_LAYER_BLOCKS) {
         PyErr_Format(PyExc_ValueError, "layer %s: expected at most %d parameters, got %zd",
@@ -95,10 +139,13 @@ static int blocks(void *user, ptrdiff_t inputs, bnorm_block_shape *shapes)
         count = 0;
     }
     for (Py_ssize_t k = 0; k < count; k++)
-        if (read_block(PyList_GetItem(list, k), &shapes[k])) count = 0;
+        if (read_block(PyList_GetItem(list, k), &answer.blocks[k])) count = 0;
+    answer.count = (int)count;
+    if (!list || PyErr_Occurred() || freeze(u, &answer)) answer.count = 0;
+    memcpy(shapes, answer.blocks, (size_t)answer.count * sizeof *shapes);
     Py_XDECREF(list);
     PyGILState_Release(lock);
-    return (int)count;
+    return answer.count;
 }
 
 static void start(void *user, ptrdiff_t inputs, uint64_t seed, uint64_t stream, double *params)
@@ -234,6 +281,7 @@ void bnorm_py_users_free(py_network *self)
 {
     for (Py_ssize_t k = 0; k < self->user_count; k++) {
         Py_XDECREF(self->users[k]->object);
+        free(self->users[k]->shapes);
         free(self->users[k]->name);
         free(self->users[k]);
     }

@@ -1,12 +1,17 @@
 # Activations, losses and layers of one's own.
 
-part_name <- function(name, call) {
+part_name <- function(name, class, call) {
   if (!is.character(name) || length(name) != 1 || is.na(name) || !nzchar(name) ||
       nchar(name, "bytes") > 63) {
     refuse("argument", "'name' must be one string of 1 to 63 bytes; got ", describe(name),
            call = call)
   }
-  enc2utf8(name)
+  name <- enc2utf8(name)
+  if (.Call(C_part_builtin, class, name)) {
+    refuse("argument", "'name' is \"", name, "\", which the library has already; choose another",
+           call = call)
+  }
+  name
 }
 
 part_function <- function(f, name, call, optional = FALSE) {
@@ -23,7 +28,7 @@ bn_activation <- function(name, value, derivative, gain = 1) {
            call = call)
   }
   structure(class = "bn_activation",
-            list(name = part_name(name, call), value = part_function(value, "value", call),
+            list(name = part_name(name, "bn_activation", call), value = part_function(value, "value", call),
                  derivative = part_function(derivative, "derivative", call),
                  gain = as.double(gain)))
 }
@@ -31,7 +36,7 @@ bn_activation <- function(name, value, derivative, gain = 1) {
 bn_loss <- function(name, value, gradient, response = NULL) {
   call <- sys.call()
   structure(class = "bn_loss",
-            list(name = part_name(name, call), value = part_function(value, "value", call),
+            list(name = part_name(name, "bn_loss", call), value = part_function(value, "value", call),
                  gradient = part_function(gradient, "gradient", call),
                  response = part_function(response, "response", call, optional = TRUE)))
 }
@@ -44,7 +49,7 @@ bn_layer <- function(name, forward, backward, units = NULL, parameters = NULL) {
            "got ", describe(units), call = call)
   }
   structure(class = "bn_layer",
-            list(name = part_name(name, call), forward = part_function(forward, "forward", call),
+            list(name = part_name(name, "bn_layer", call), forward = part_function(forward, "forward", call),
                  backward = part_function(backward, "backward", call), units = units,
                  parameters = part_function(parameters, "parameters", call, optional = TRUE)))
 }

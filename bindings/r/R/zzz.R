@@ -43,11 +43,11 @@ describe <- function(v) {
   paste("an object of class", class(v)[1])
 }
 
-# Called by C for functions of the user: their errors come back as values.
+# Called by C for functions of the user: their errors, and Ctrl-C, come back as values.
 call_user <- function(f, ...) {
-  tryCatch(f(...), error = function(e) {
+  suspendInterrupts(tryCatch(allowInterrupts(f(...)), error = function(e) {
     structure(list(list(message = conditionMessage(e))), class = "bn_failure")
-  })
+  }, interrupt = function(i) structure(list(), class = "bn_interrupt")))
 }
 
 bnorm_threads <- function(k = NULL) {

@@ -1,6 +1,7 @@
 /* build: networks from R's descriptions of them. A layer is a list with a member `kind`. */
 #include "build.h"
 
+#include <math.h>
 #include <string.h>
 
 const bnorm_loss *build_loss(holder *h, SEXP loss)
@@ -84,13 +85,15 @@ void build_net(holder *h, SEXP spec, ptrdiff_t inputs, ptrdiff_t outputs, double
                double penalty)
 {
     SEXP layers = glue_member(spec, "layers");
+    if (!(penalty >= 0 && isfinite(penalty)))
+        glue_stop("argument", "'penalty' is %g; it must be finite and at least 0", penalty);
     if (TYPEOF(layers) != VECSXP) glue_stop("argument", "'layers' must be a list");
     int count = LENGTH(layers);
     piece *pieces = (piece *)R_alloc((size_t)count + 1, sizeof *pieces);
     for (int k = 0; k < count; k++) pieces[k] = read_piece(h, VECTOR_ELT(layers, k));
     if (outputs) pieces[count++] = (piece){.kind = BNORM_LAYER_DENSE, .units = outputs};
     user_state state;
-    user_begin(&state);
+    user_begin(&state, h);
     bnorm_status status = bnorm_net_create(glue_ctx(), inputs, &h->net);
     for (int k = 0; k < count && !status; k++) status = add(h->net, pieces + k);
     if (!status) status = bnorm_net_start(glue_ctx(), h->net, (uint64_t)seed);

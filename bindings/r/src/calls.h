@@ -20,6 +20,7 @@ SEXP bn_dense_backward_call(SEXP f, SEXP db);
 SEXP bn_threads_call(SEXP threads);
 SEXP bn_isa_call(void);
 
+SEXP part_builtin_call(SEXP class, SEXP name);
 SEXP net_fit_call(SEXP formula, SEXP columns, SEXP weights, SEXP spec, SEXP options);
 SEXP net_restore_call(SEXP path, SEXP parts);
 SEXP net_save_call(SEXP pointer, SEXP path);

@@ -76,17 +76,49 @@ static void loss_response(void *user, ptrdiff_t scores, const double *score, dou
 
 /* -------------------------------------------------------------------------------- making */
 
-/* The same R list gives the same part, for the library takes a name once. */
-static part *part_make(holder *h, SEXP spec)
+/* As identical(): R's numbers, attributes as a set, functions with their environments. */
+static int same_spec(SEXP a, SEXP b)
 {
-    for (part *p = h->parts; p; p = p->next)
-        if (p->spec == spec) return p;
-    part *p = calloc(1, sizeof *p);
+    return a == b || R_compute_identical(a, b, 16);
+}
+
+/* The same R list, or a copy of it, gives the same part; another list of that name is refused, for
+ * a model file knows a part by its name alone. */
+static part *part_find(holder *h, SEXP spec, const char *class, const char *name)
+{
+    for (part *p = h->parts; p; p = p->next) {
+        if (!Rf_inherits(p->spec, class) || strcmp(p->name, name)) continue;
+        if (same_spec(p->spec, spec)) return p;
+        glue_stop("argument", "two different %ss have the name '%.63s'; give each its own",
+                  class, name);
+    }
+    return NULL;
+}
+
+static int is_builtin(const char *class, const char *name)
+{
+    if (!strcmp(class, "bn_activation")) return bnorm_activation_find(name) != NULL;
+    return !strcmp(class, "bn_loss") && bnorm_loss_find(name) != NULL;
+}
+
+SEXP part_builtin_call(SEXP class, SEXP name)
+{
+    return Rf_ScalarLogical(is_builtin(glue_string(class, "class"), glue_string(name, "name")));
+}
+
+static part *part_make(holder *h, SEXP spec, const char *class)
+{
+    const char *name = glue_string(glue_member(spec, "name"), "name");
+    if (is_builtin(class, name))
+        glue_stop("argument", "'name' is \"%.63s\", which the library has already", name);
+    part *p = part_find(h, spec, class, name);
+    if (p) return p;
+    p = calloc(1, sizeof *p);
     if (!p) glue_stop("memory", "out of memory for a part of a network");
     p->next = h->parts;
     h->parts = p;
     p->spec = spec;
-    snprintf(p->name, sizeof p->name, "%s", glue_string(glue_member(spec, "name"), "name"));
+    snprintf(p->name, sizeof p->name, "%s", name);
     p->activation = (bnorm_activation){
         .name = p->name, .value = activation_value, .gradient = activation_gradient, .user = p};
     p->loss = (bnorm_loss){.name = p->name,
@@ -102,7 +134,12 @@ void parts_free(part *parts)
 {
     while (parts) {
         part *next = parts->next;
-        if (parts->start) R_ReleaseObject(parts->start);
+        while (parts->starts) {
+            starting *s = parts->starts;
+            parts->starts = s->next;
+            R_ReleaseObject(s->list);
+            free(s);
+        }
         free(parts);
         parts = next;
     }
@@ -110,19 +147,19 @@ void parts_free(part *parts)
 
 const bnorm_activation *part_activation(holder *h, SEXP spec)
 {
-    part *p = part_make(h, spec);
+    part *p = part_make(h, spec, "bn_activation");
     p->activation.gain = glue_number(glue_member(spec, "gain"), "gain");
     return &p->activation;
 }
 
 const bnorm_loss *part_loss(holder *h, SEXP spec)
 {
-    part *p = part_make(h, spec);
+    part *p = part_make(h, spec, "bn_loss");
     if (!Rf_isNull(glue_member(spec, "response"))) p->loss.response = loss_response;
     return &p->loss;
 }
 
 const bnorm_layer *part_layer(holder *h, SEXP spec)
 {
-    return &part_make(h, spec)->layer;
+    return &part_make(h, spec, "bn_layer")->layer;
 }

@@ -18,6 +18,7 @@ static SEXP to_r(const double *data, ptrdiff_t rows, ptrdiff_t cols)
 typedef struct layer_request {
     part *p;
     ptrdiff_t inputs;
+    SEXP start; /* of those inputs: a list or R_NilValue */
     const double *params;
     bnorm_mat_f64 x, y, dy, dx;
     double *dparams;
@@ -25,29 +26,12 @@ typedef struct layer_request {
     double width;
 } layer_request;
 
-/* The starting parameters for so many inputs, which also tell their shapes. */
-static SEXP starts(part *p, ptrdiff_t inputs)
-{
-    if (p->start && p->inputs == inputs) return p->start;
-    SEXP made = R_NilValue;
-    if (!Rf_isNull(glue_member(p->spec, "parameters"))) {
-        SEXP count = PROTECT(Rf_ScalarReal((double)inputs));
-        SEXP arguments = PROTECT(Rf_cons(count, R_NilValue));
-        made = user_call(p, "parameters", arguments);
-        UNPROTECT(2);
-        if (!made) return NULL;
-    }
-    R_PreserveObject(made);
-    if (p->start) R_ReleaseObject(p->start);
-    p->start = made;
-    p->inputs = inputs;
-    return made;
-}
-
-/* A list with names of numeric matrices or vectors (one row), at most BNORM_LAYER_BLOCKS. */
+/* NULL, or a list with names of numeric matrices or vectors (one row), at most
+ * BNORM_LAYER_BLOCKS. */
 static int legal_starts(const part *p, SEXP list)
 {
     SEXP names = Rf_getAttrib(list, R_NamesSymbol);
+    if (list == R_NilValue) return 1;
     int legal = TYPEOF(list) == VECSXP && LENGTH(list) <= BNORM_LAYER_BLOCKS &&
                 (TYPEOF(names) == STRSXP || !LENGTH(list));
     for (int k = 0; legal && k < LENGTH(list); k++)
@@ -65,26 +49,61 @@ static ptrdiff_t start_rows(SEXP start)
     return Rf_isMatrix(start) ? Rf_nrows(start) : 1;
 }
 
-static void run_blocks(void *argument)
+static SEXP starts_of(const part *p, ptrdiff_t inputs)
+{
+    for (const starting *s = p->starts; s; s = s->next)
+        if (s->inputs == inputs) return s->list;
+    return NULL;
+}
+
+static void keep_starts(part *p, ptrdiff_t inputs, SEXP made)
+{
+    MARK_NOT_MUTABLE(made);
+    R_PreserveObject(made);
+    starting *s = malloc(sizeof *s);
+    if (!s) {
+        R_ReleaseObject(made);
+        user_fail(p, "parameters", user_failure("out of memory"));
+        return;
+    }
+    *s = (starting){.next = p->starts, .inputs = inputs, .list = made};
+    p->starts = s;
+}
+
+/* Asks for the starting parameters, unless they are known. */
+static void run_starts(void *argument)
 {
     layer_request *r = argument;
-    SEXP list = starts(r->p, r->inputs);
-    if (list && list != R_NilValue) legal_starts(r->p, list);
+    part *p = r->p;
+    if (starts_of(p, r->inputs)) return;
+    SEXP made = R_NilValue;
+    if (!Rf_isNull(glue_member(p->spec, "parameters"))) {
+        SEXP count = PROTECT(Rf_ScalarReal((double)r->inputs));
+        SEXP arguments = PROTECT(Rf_cons(count, R_NilValue));
+        made = user_call(p, "parameters", arguments);
+        UNPROTECT(2);
+    }
+    if (!made) return;
+    PROTECT(made);
+    if (legal_starts(p, made)) keep_starts(p, r->inputs, made);
+    UNPROTECT(1);
 }
 
 static int prepare(layer_request *r)
 {
-    return user_try(run_blocks, r);
+    if (!user_try(run_starts, r)) return 0;
+    r->start = starts_of(r->p, r->inputs);
+    return 1;
 }
 
 static int layer_blocks(void *user, ptrdiff_t inputs, bnorm_block_shape *blocks)
 {
     layer_request r = {.p = user, .inputs = inputs};
-    if (!prepare(&r) || r.p->start == R_NilValue) return 0;
-    SEXP names = Rf_getAttrib(r.p->start, R_NamesSymbol);
-    int count = LENGTH(r.p->start);
+    if (!prepare(&r) || r.start == R_NilValue) return 0;
+    SEXP names = Rf_getAttrib(r.start, R_NamesSymbol);
+    int count = LENGTH(r.start);
     for (int k = 0; k < count; k++) {
-        SEXP start = VECTOR_ELT(r.p->start, k);
+        SEXP start = VECTOR_ELT(r.start, k);
         ptrdiff_t rows = start_rows(start);
         blocks[k] = (bnorm_block_shape){.rows = rows, .cols = XLENGTH(start) / rows};
         snprintf(blocks[k].name, sizeof blocks[k].name, "%s", CHAR(STRING_ELT(names, k)));
@@ -97,9 +116,9 @@ static void layer_start(void *user, ptrdiff_t inputs, uint64_t seed, uint64_t st
 {
     layer_request r = {.p = user, .inputs = inputs};
     (void)seed, (void)stream;
-    if (!prepare(&r) || r.p->start == R_NilValue) return;
-    for (int k = 0; k < LENGTH(r.p->start); k++) {
-        SEXP start = VECTOR_ELT(r.p->start, k);
+    if (!prepare(&r) || r.start == R_NilValue) return;
+    for (int k = 0; k < LENGTH(r.start); k++) {
+        SEXP start = VECTOR_ELT(r.start, k);
         ptrdiff_t rows = start_rows(start), cols = XLENGTH(start) / rows;
         for (ptrdiff_t i = 0; i < rows; i++)
             for (ptrdiff_t j = 0; j < cols; j++) *params++ = REAL(start)[i + j * rows];
@@ -132,13 +151,13 @@ static ptrdiff_t layer_width(void *user, ptrdiff_t inputs)
 
 static SEXP params_to_r(const layer_request *r)
 {
-    if (r->p->start == R_NilValue) return Rf_allocVector(VECSXP, 0);
-    int count = LENGTH(r->p->start);
+    if (r->start == R_NilValue) return Rf_allocVector(VECSXP, 0);
+    int count = LENGTH(r->start);
     const double *at = r->params;
     SEXP list = PROTECT(Rf_allocVector(VECSXP, count));
-    Rf_setAttrib(list, R_NamesSymbol, Rf_getAttrib(r->p->start, R_NamesSymbol));
+    Rf_setAttrib(list, R_NamesSymbol, Rf_getAttrib(r->start, R_NamesSymbol));
     for (int k = 0; k < count; k++) {
-        SEXP start = VECTOR_ELT(r->p->start, k);
+        SEXP start = VECTOR_ELT(r->start, k);
         ptrdiff_t rows = start_rows(start), cols = XLENGTH(start) / rows;
         SET_VECTOR_ELT(list, k, to_r(at, rows, cols));
         at += rows * cols;
@@ -197,7 +216,7 @@ static void run_backward(void *argument)
     if (!d) return;
     PROTECT(d);
     int right = 1;
-    SEXP dparams = glue_member(d, "dparams"), start = r->p->start;
+    SEXP dparams = glue_member(d, "dparams"), start = r->start;
     double *at = r->dparams;
     for (int k = 0; right && start != R_NilValue && k < LENGTH(start); k++) {
         const char *name = CHAR(STRING_ELT(Rf_getAttrib(start, R_NamesSymbol), k));

@@ -197,7 +197,7 @@ static void train(holder *h, SEXP options, fit_facts *f)
     f->running = o.running;
     h->trace = (int)glue_whole(glue_member(options, "trace"), "trace", 0, INT_MAX);
     user_state state;
-    user_begin(&state);
+    user_begin(&state, h);
     bnorm_status status =
         bnorm_fit(glue_ctx(), bnorm_model_net(h->model),
                   bnorm_view_f64(t->x, t->count, f->inputs, BNORM_ROW_MAJOR),
@@ -207,7 +207,7 @@ static void train(holder *h, SEXP options, fit_facts *f)
                   bnorm_model_loss(h->model), &o, &f->report);
     user_end(&state);
     glue_try(status);
-    user_begin(&state);
+    user_begin(&state, h);
     status = fit_judge(h, f);
     user_end(&state);
     glue_try(status);

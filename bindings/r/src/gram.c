@@ -74,6 +74,20 @@ static void name_product(SEXP x, SEXP g1, SEXP b)
     UNPROTECT(1);
 }
 
+/* sd = sqrt(g' S g) for each column g of G1, and S is the co-moment over n - ddof: from 1/rstd^2
+ * eps could not be taken again. */
+static void put_sd(const bnorm_gram *gram, bnorm_mat_f64 g1, double *sd)
+{
+    for (ptrdiff_t c = 0; c < g1.cols; c++) {
+        const double *g = g1.data + c * g1.ld;
+        double sum = 0;
+        for (ptrdiff_t j = 0; j < g1.rows; j++)
+            for (ptrdiff_t i = 0; i < g1.rows; i++)
+                sum += g[i] * gram->s[i + j * g1.rows] * g[j];
+        sd[c] = sqrt(fmax(sum, 0));
+    }
+}
+
 SEXP bn_dense_call(SEXP gram, SEXP g1, SEXP gamma, SEXP beta, SEXP eps)
 {
     static const char *const per = "one per column of 'g1'";
@@ -97,8 +111,7 @@ SEXP bn_dense_call(SEXP gram, SEXP g1, SEXP gamma, SEXP beta, SEXP eps)
     glue_try(bnorm_dense_forward_f64(glue_ctx(), vx, vg, &of_x, a, b, e,
                                      glue_view(VECTOR_ELT(f, D_Y)), REAL(VECTOR_ELT(f, D_MEAN)),
                                      rstd));
-    for (ptrdiff_t j = 0; j < vg.cols; j++)
-        sd[j] = rstd[j] > 0 ? sqrt(fmax(1 / (rstd[j] * rstd[j]) - e, 0)) : 0;
+    put_sd(&of_x, vg, sd);
     SET_VECTOR_ELT(f, D_GRAM, gram);
     SET_VECTOR_ELT(f, D_G1, g1);
     SET_VECTOR_ELT(f, D_GAMMA, gamma);

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-static void release(SEXP pointer)
+void holder_release(SEXP pointer)
 {
     holder *h = R_ExternalPtrAddr(pointer);
     if (!h) return;
@@ -20,7 +20,7 @@ static void release(SEXP pointer)
 SEXP holder_make(SEXP keep, holder **h)
 {
     SEXP pointer = PROTECT(R_MakeExternalPtr(NULL, Rf_install("bnorm"), keep));
-    R_RegisterCFinalizerEx(pointer, release, TRUE);
+    R_RegisterCFinalizerEx(pointer, holder_release, TRUE);
     *h = calloc(1, sizeof **h);
     if (!*h) glue_stop("memory", "out of memory for a network");
     R_SetExternalPtrAddr(pointer, *h);
@@ -34,6 +34,10 @@ holder *holder_get(SEXP pointer)
         glue_stop("argument", "'object' holds no network; got %s", glue_describe(pointer));
     holder *h = R_ExternalPtrAddr(pointer);
     if (!h) glue_stop("argument", "'object' comes from another session and holds no network");
+    if (user_holds(h))
+        glue_stop("argument",
+                  "'object' is in use: a function of its own network was called for "
+                  "it and cannot use it");
     return h;
 }
 

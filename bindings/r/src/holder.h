@@ -5,20 +5,27 @@
 
 #include "calls.h"
 
+/* The starting parameters of a layer for so many inputs, which also tell their shapes: R is asked
+ * for them once, for the library keeps the shapes. */
+typedef struct starting {
+    struct starting *next;
+    ptrdiff_t inputs;
+    SEXP list; /* preserved */
+} starting;
+
 /* A part of a network that R functions compute. */
 typedef struct part {
     struct part *next;
     SEXP spec; /* the R list; kept alive by the external pointer */
     char name[64];
-    SEXP start; /* of a layer: its starting parameters for `inputs` columns, preserved */
-    ptrdiff_t inputs;
+    starting *starts; /* of a layer, one for each number of inputs */
     bnorm_activation activation;
     bnorm_loss loss;
     bnorm_layer layer;
 } part;
 
 typedef struct holder {
-    bnorm_table *table;
+    bnorm_table *table; /* of one call: a table is never shared by calls that nest */
     bnorm_frame *frame;
     bnorm_net *net;
     bnorm_model *model; /* owns net and frame once it is made */
@@ -30,7 +37,10 @@ typedef struct holder {
 
 /* A holder in an external pointer that keeps `keep` alive. */
 SEXP holder_make(SEXP keep, holder **h);
-/* The holder of a pointer; signals when it is none, or empty (of an earlier session). */
+/* What its finalizer does; the pointer is empty then. */
+void holder_release(SEXP pointer);
+/* The holder of a pointer; signals when it is none, empty (of an earlier session), or in use by a
+ * call that is open: an R function of the network must not use the network. */
 holder *holder_get(SEXP pointer);
 
 /* Parts of R functions (custom.c). Each is owned by the holder. */
@@ -43,12 +53,16 @@ void parts_free(part *parts);
  * user_end, which signals it; between, the functions do nothing. Calls nest. */
 typedef struct user_state {
     struct user_state *before;
-    SEXP failure; /* preserved condition, or NULL */
+    const holder *h; /* in use until user_end */
+    SEXP failure;    /* preserved condition, or NULL */
     const char *where;
     char name[64];
-    int interrupted;
+    int interrupted, jumped;
 } user_state;
-void user_begin(user_state *state);
+void user_begin(user_state *state, const holder *h);
+/* Whether some call is open; whether one that uses this holder is. */
+int user_open(void);
+int user_holds(const holder *h);
 /* After the library has returned: the status, or a condition when a function failed. */
 void user_end(user_state *state);
 /* For bnorm_fit_options: whether the user pressed Ctrl-C or a function failed. */

@@ -1,5 +1,5 @@
 /* init: the routines that R may call, the one context, the number of threads. */
-#include "calls.h"
+#include "holder.h"
 
 #include <R_ext/Rdynload.h>
 #include <R_ext/Visibility.h>
@@ -27,7 +27,12 @@ static void set_threads(int threads)
 SEXP bn_threads_call(SEXP threads)
 {
     int before = bnorm_ctx_threads(the_ctx);
-    if (!Rf_isNull(threads)) set_threads((int)glue_whole(threads, "k", 0, 1024));
+    if (Rf_isNull(threads)) return Rf_ScalarInteger(before);
+    int wanted = (int)glue_whole(threads, "k", 0, 1024);
+    if (user_open())
+        glue_stop("argument", "'k' cannot be set by a function that bnorm has called: the call "
+                              "that is open holds the threads");
+    set_threads(wanted);
     return Rf_ScalarInteger(before);
 }
 
@@ -57,7 +62,7 @@ static const R_CallMethodDef routines[] = {
     ROUTINE(net_fit, 5),      ROUTINE(net_restore, 2),  ROUTINE(net_save, 2),
     ROUTINE(net_alive, 1),    ROUTINE(net_describe, 1), ROUTINE(net_coef, 1),
     ROUTINE(net_predict, 2),  ROUTINE(net_check, 5),    ROUTINE(net_start, 2),
-    ROUTINE(net_gradient, 5), {NULL, NULL, 0}};
+    ROUTINE(net_gradient, 5), ROUTINE(part_builtin, 2), {NULL, NULL, 0}};
 
 void attribute_visible R_init_bnorm(DllInfo *dll)
 {

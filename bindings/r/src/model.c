@@ -17,10 +17,11 @@ SEXP net_alive_call(SEXP pointer)
 
 SEXP net_save_call(SEXP pointer, SEXP path)
 {
-    bnorm_model *m = model_of(holder_get(pointer));
+    holder *h = holder_get(pointer);
+    bnorm_model *m = model_of(h);
     user_state state;
     const char *file = R_ExpandFileName(glue_string(path, "file"));
-    user_begin(&state);
+    user_begin(&state, h);
     bnorm_status status = bnorm_model_save(glue_ctx(), m, file);
     user_end(&state);
     glue_try(status);
@@ -64,7 +65,7 @@ SEXP net_restore_call(SEXP path, SEXP parts)
         (const bnorm_layer *const *)list_parts(h, parts, "bn_layer", make_layer),
         (const bnorm_activation *const *)list_parts(h, parts, "bn_activation", make_activation),
         (const bnorm_loss *const *)list_parts(h, parts, "bn_loss", make_loss)};
-    user_begin(&state);
+    user_begin(&state, h);
     bnorm_status status = bnorm_model_load(glue_ctx(), file, &custom, &h->model);
     user_end(&state);
     glue_try(status);
@@ -189,12 +190,14 @@ SEXP net_predict_call(SEXP pointer, SEXP columns)
     holder *h = holder_get(pointer);
     bnorm_model *m = model_of(h);
     const bnorm_frame *f = bnorm_model_frame(m);
-    bnorm_ctx *ctx = glue_ctx();
-    table_make(h, columns);
-    ptrdiff_t n = bnorm_table_rows(h->table), outputs = bnorm_net_outputs(bnorm_model_net(m));
+    holder *of_table;
+    SEXP guard = PROTECT(holder_make(R_NilValue, &of_table));
+    table_make(of_table, columns);
+    const bnorm_table *table = of_table->table;
+    ptrdiff_t n = bnorm_table_rows(table), outputs = bnorm_net_outputs(bnorm_model_net(m));
     ptrdiff_t count = 0, *rows = (ptrdiff_t *)R_alloc((size_t)n + 1, sizeof *rows);
     unsigned char *kinds = (unsigned char *)R_alloc((size_t)n + 1, 1);
-    glue_try(bnorm_frame_screen(ctx, f, h->table, 0, kinds));
+    glue_try(bnorm_frame_screen(glue_ctx(), f, table, 0, kinds));
     SEXP list = PROTECT(new_list(3)), mean = PROTECT(glue_new_matrix(n, outputs));
     SEXP shown = PROTECT(Rf_allocVector(INTSXP, n));
     put(list, 2, "why", string(NULL));
@@ -206,28 +209,28 @@ SEXP net_predict_call(SEXP pointer, SEXP columns)
         if (kinds[i] != BNORM_ROW_FOREIGN) continue;
         double *x = (double *)R_alloc((size_t)bnorm_frame_inputs(f) + 1, sizeof *x);
         (void)bnorm_frame_matrix(
-            ctx, f, h->table, &i, 1,
+            glue_ctx(), f, table, &i, 1,
             bnorm_view_f64(x, 1, bnorm_frame_inputs(f), BNORM_ROW_MAJOR),
             (bnorm_mat_f64){.rows = 1, .cols = 1, .ld = 1, .layout = BNORM_ROW_MAJOR});
-        put(list, 2, "why", string(bnorm_ctx_message(ctx)));
+        put(list, 2, "why", string(bnorm_ctx_message(glue_ctx())));
         break;
     }
     double *found = (double *)R_alloc((size_t)(count * outputs) + 1, sizeof *found);
     user_state state;
-    user_begin(&state);
-    bnorm_status status = bnorm_model_predict(
-        ctx, m, h->table, rows, count, bnorm_view_f64(found, count, outputs, BNORM_ROW_MAJOR));
+    user_begin(&state, h);
+    bnorm_status status =
+        bnorm_model_predict(glue_ctx(), m, table, rows, count,
+                            bnorm_view_f64(found, count, outputs, BNORM_ROW_MAJOR));
     user_end(&state);
     glue_try(status);
     for (ptrdiff_t i = 0; i < n * outputs; i++) REAL(mean)[i] = NA_REAL;
     for (ptrdiff_t i = 0; i < count; i++)
         for (ptrdiff_t j = 0; j < outputs; j++)
             REAL(mean)[rows[i] + j * n] = found[i * outputs + j];
-    bnorm_table_destroy(h->table);
-    h->table = NULL;
+    holder_release(guard);
     put(list, 0, "mean", mean);
     put(list, 1, "kinds", shown);
-    UNPROTECT(3);
+    UNPROTECT(4);
     return list;
 }
 
@@ -260,18 +263,20 @@ static SEXP report_of(const bnorm_check_block *report, ptrdiff_t count)
 
 SEXP net_check_call(SEXP pointer, SEXP columns, SEXP weights, SEXP seed, SEXP entries)
 {
-    int protected = 0;
-    holder *h = holder_get(pointer);
+    int protected = 1;
+    holder *h = holder_get(pointer), *of_table;
     bnorm_model *m = model_of(h);
     bnorm_net *net = bnorm_model_net(m);
     const bnorm_frame *f = bnorm_model_frame(m);
-    table_make(h, columns);
-    ptrdiff_t n = bnorm_table_rows(h->table), inputs = bnorm_frame_inputs(f), count;
+    SEXP guard = PROTECT(holder_make(R_NilValue, &of_table));
+    table_make(of_table, columns);
+    const bnorm_table *table = of_table->table;
+    ptrdiff_t n = bnorm_table_rows(table), inputs = bnorm_frame_inputs(f), count;
     const double *w = glue_vector(weights, "weights", n, "one per row", 1, &protected);
     double s = glue_whole(seed, "seed", 0, 9007199254740992.0);
     ptrdiff_t most = (ptrdiff_t)glue_whole(entries, "entries", 0, 1e9);
     ptrdiff_t *rows = (ptrdiff_t *)R_alloc((size_t)n + 1, sizeof *rows);
-    glue_try(bnorm_frame_rows(glue_ctx(), f, h->table, 1, rows, &count));
+    glue_try(bnorm_frame_rows(glue_ctx(), f, table, 1, rows, &count));
     if (count < 2)
         glue_stop("data", "a check needs at least 2 complete rows; here are %td", count);
     double *x = (double *)R_alloc((size_t)(count * inputs) + 1, sizeof *x);
@@ -280,18 +285,17 @@ SEXP net_check_call(SEXP pointer, SEXP columns, SEXP weights, SEXP seed, SEXP en
     bnorm_mat_f64 mx = bnorm_view_f64(x, count, inputs, BNORM_ROW_MAJOR);
     bnorm_mat_f64 my = bnorm_view_f64(y, count, 1, BNORM_ROW_MAJOR);
     for (ptrdiff_t i = 0; u && i < count; i++) u[i] = w[rows[i]];
-    glue_try(bnorm_frame_matrix(glue_ctx(), f, h->table, rows, count, mx, my));
+    glue_try(bnorm_frame_matrix(glue_ctx(), f, table, rows, count, mx, my));
     ptrdiff_t blocks = bnorm_net_block_count(net);
     bnorm_check_block *report =
         (bnorm_check_block *)R_alloc((size_t)blocks + 1, sizeof *report);
     user_state state;
-    user_begin(&state);
+    user_begin(&state, h);
     bnorm_status status = bnorm_net_check(glue_ctx(), net, mx, my, u, bnorm_model_loss(m),
                                           (uint64_t)s, most, report);
     user_end(&state);
     if (status != BNORM_E_CHECK) glue_try(status);
-    bnorm_table_destroy(h->table);
-    h->table = NULL;
+    holder_release(guard);
     SEXP list = report_of(report, blocks);
     UNPROTECT(protected);
     return list;
@@ -325,7 +329,7 @@ SEXP net_gradient_call(SEXP pointer, SEXP x, SEXP y, SEXP weights, SEXP loss)
     SEXP list = PROTECT(new_list(2)), gradient = PROTECT(Rf_allocVector(REALSXP, count));
     double value = 0;
     user_state state;
-    user_begin(&state);
+    user_begin(&state, h);
     bnorm_status status =
         bnorm_net_gradient(glue_ctx(), net, vx, vy, w, l, 0, 0, &value, REAL(gradient));
     user_end(&state);

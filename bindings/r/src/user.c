@@ -8,28 +8,50 @@
 
 static user_state *now;
 
+/* R code was left without a result and without a condition that call_user sees: a restart was
+ * invoked, say. */
+static void note_jump(void)
+{
+    if (!now->failure && !now->interrupted) now->jumped = 1;
+}
+
 int user_ready(void)
 {
-    return now && !now->failure && !now->interrupted;
+    return now && !now->failure && !now->interrupted && !now->jumped;
 }
 
 int user_try(void (*run)(void *argument), void *argument)
 {
     if (!user_ready()) return 0;
-    if (!user_run(run, argument) && !now->failure) now->interrupted = 1;
+    if (!user_run(run, argument)) note_jump();
     return user_ready();
 }
 
-void user_begin(user_state *state)
+void user_begin(user_state *state, const holder *h)
 {
-    *state = (user_state){.before = now};
+    *state = (user_state){.before = now, .h = h};
     now = state;
+}
+
+int user_open(void)
+{
+    return now != NULL;
+}
+
+int user_holds(const holder *h)
+{
+    for (const user_state *s = now; s; s = s->before)
+        if (s->h == h) return 1;
+    return 0;
 }
 
 void user_end(user_state *state)
 {
     now = state->before;
     if (state->interrupted) glue_stop("interrupted", "interrupted by the user");
+    if (state->jumped)
+        glue_stop("user", "%s of '%s' did not return: R left it by a jump that is no error",
+                  state->where ? state->where : "a function", state->name);
     if (!state->failure) return;
     SEXP failure = PROTECT(state->failure);
     R_ReleaseObject(failure);
@@ -55,17 +77,21 @@ int user_interrupted(void *unused)
 {
     (void)unused;
     if (!now) return 0;
-    if (!now->failure && !now->interrupted && !user_run(check_interrupt, NULL))
-        now->interrupted = 1;
-    return now->failure || now->interrupted;
+    if (user_ready() && !user_run(check_interrupt, NULL)) now->interrupted = 1;
+    return !user_ready();
+}
+
+static void note_call(const part *p, const char *where)
+{
+    now->where = where;
+    snprintf(now->name, sizeof now->name, "%s", p->name);
 }
 
 void user_fail(const part *p, const char *where, SEXP failure)
 {
     R_PreserveObject(failure);
     now->failure = failure;
-    now->where = where;
-    snprintf(now->name, sizeof now->name, "%s", p->name);
+    note_call(p, where);
 }
 
 SEXP user_failure(const char *text)
@@ -77,16 +103,19 @@ SEXP user_failure(const char *text)
     return failure;
 }
 
-/* f(...), or NULL after a failure, which is kept. call_user (R) catches errors. */
+/* f(...), or NULL after a failure, which is kept. call_user (R) catches errors and Ctrl-C. */
 SEXP user_call(const part *p, const char *where, SEXP arguments)
 {
     SEXP f = glue_member(p->spec, where);
+    note_call(p, where);
     SEXP call = PROTECT(Rf_lcons(Rf_install("call_user"), Rf_cons(f, arguments)));
     SEXP result = PROTECT(Rf_eval(call, glue_namespace()));
     int failed = Rf_inherits(result, "bn_failure");
+    int interrupted = Rf_inherits(result, "bn_interrupt");
     if (failed) user_fail(p, where, VECTOR_ELT(result, 0));
+    if (interrupted) now->interrupted = 1;
     UNPROTECT(2);
-    return failed ? NULL : result;
+    return failed || interrupted ? NULL : result;
 }
 
 static SEXP vector_of(const double *values, ptrdiff_t count)
@@ -137,9 +166,6 @@ static void run_request(void *argument)
 
 void user_ask(request *r)
 {
-    if (now && !now->failure && !now->interrupted) {
-        if (!user_run(run_request, r) && !now->failure) now->interrupted = 1;
-        if (!now->failure && !now->interrupted) return;
-    }
+    if (user_try(run_request, r)) return;
     for (ptrdiff_t k = 0; k < r->out_count; k++) r->out[k] = (double)NAN;
 }

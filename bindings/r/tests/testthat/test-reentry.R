@@ -1,0 +1,140 @@
+# Functions of R that call the package back, change their minds, or jump out of it.
+
+own <- function(value, derivative = function(b) 1 - tanh(b)^2) {
+  bn_activation("own", value, derivative)
+}
+
+test_that("the threads cannot be changed by a function that bnorm has called", {
+  k <- 0
+  a <- own(function(b) {
+    k <<- k + 1
+    if (k == 3) {
+      bnorm_threads(2)
+      for (i in 1:200) numeric(100)
+    }
+    tanh(b)
+  })
+  expect_refused(bnorm(mpg ~ wt + hp, mtcars, hidden = 4, activation = a, epochs = 20), "user",
+                 "value of 'own': 'k' cannot be set")
+  expect_identical(bnorm_threads(), 1L)
+  seen <- NULL
+  a <- own(function(b) {
+    seen <<- bnorm_threads()
+    tanh(b)
+  })
+  expect_s3_class(bnorm(mpg ~ wt, mtcars, hidden = 2, activation = a, epochs = 2), "bnorm")
+  expect_identical(seen, 1L)
+})
+
+test_that("a network cannot be used by its own functions, another can", {
+  run <- NULL
+  a <- own(function(b) {
+    if (!is.null(run)) {
+      now <- run
+      run <<- NULL
+      said <<- tryCatch(now(), error = identity)
+    }
+    tanh(b)
+  })
+  said <- NULL
+  rows <- mtcars[rep(1:32, 200), ]
+  x <- bnorm(mpg ~ wt + hp, mtcars, hidden = 4, activation = a, epochs = 2)
+  other <- bnorm(mpg ~ wt + hp, mtcars, hidden = 4, epochs = 2)
+  few <- predict(other, mtcars[1:3, ])
+  expected <- predict(x, rows)
+  for (use in list(function() predict(x, mtcars[1:3, ]), function() check_gradient(x),
+                   function() coef(x), function() bnorm_save(x, tempfile()))) {
+    run <- use
+    expect_identical(predict(x, rows), expected)
+    expect_s3_class(said, "bnorm_error_argument")
+    expect_match(conditionMessage(said), "in use")
+    run <- use
+    said <- NULL
+    expect_true(all(check_gradient(x)$ok))
+    expect_s3_class(said, "bnorm_error_argument")
+  }
+  run <- function() predict(other, mtcars[1:3, ])
+  expect_identical(predict(x, rows), expected)
+  expect_identical(said, few)
+})
+
+test_that("a layer is asked once for its parameters of so many columns", {
+  k <- 0
+  grow <- bn_layer("grow", parameters = function(n) {
+    k <<- k + 1
+    list(a = matrix(0.5, 1, n * if (k > 3) 20000 else 1))
+  }, forward = function(x, params, training) {
+    stopifnot(length(params$a) == ncol(x))
+    x
+  }, backward = function(x, y, dy, params) list(dx = dy, dparams = list(a = 0 * params$a)))
+  x <- bnorm(mpg ~ wt + hp, mtcars, layers = list(grow, 3, grow, "batchnorm", "tanh"),
+             epochs = 20)
+  expect_identical(k, 2)
+  expect_identical(lengths(coef(x)[c("grow.a1", "grow.a3")]), c(grow.a1 = 2L, grow.a3 = 3L))
+  # A model restored with another shape is refused, not overrun.
+  y <- unserialize(serialize(x, NULL))
+  k <- 100
+  expect_error(predict(y, mtcars), class = "bnorm_error")
+})
+
+test_that("a name stands for one part", {
+  for (name in c("identity", "relu", "tanh", "softplus", "gelu")) {
+    expect_refused(bn_activation(name, sin, cos), "argument", "'name' is")
+  }
+  for (name in c("squared", "logistic", "softmax")) {
+    expect_refused(bn_loss(name, function(s, t) 0, function(s, t) s), "argument", "'name' is")
+  }
+  old <- structure(list(name = "relu", value = sin, derivative = cos, gain = 1),
+                   class = "bn_activation")
+  expect_refused(bnorm(mpg ~ wt, mtcars, layers = list(3, old), epochs = 2), "argument", "relu")
+  one <- bn_activation("same", sin, cos)
+  two <- bn_activation("same", cos, function(b) -sin(b))
+  expect_refused(bnorm(mpg ~ wt, mtcars, layers = list(3, one, 3, two), epochs = 2), "argument",
+                 "'same'")
+  again <- bn_activation("same", sin, cos)
+  r <- bnorm(mpg ~ wt, mtcars, layers = list(3, one, 3, again), epochs = 2)
+  expect_identical(predict(unserialize(serialize(r, NULL)), mtcars), predict(r, mtcars))
+  file <- tempfile()
+  bnorm_save(r, file)
+  expect_refused(bnorm_load(file, list(one, two)), "argument", "'same'")
+  expect_equal(predict(bnorm_load(file, one), mtcars), predict(r, mtcars))
+})
+
+test_that("sd of a column far smaller than eps is the column's own", {
+  x <- draw(40, 3)
+  g1 <- matrix(c(1, 0, 0, 1e-7, 2e-7, 0, 0, 3e-9, 1e-9), 3)
+  expected <- apply(x %*% g1, 2, function(v) sqrt(mean((v - mean(v))^2)))
+  expect_lt(max(abs(bn_dense(bn_gram(x, ddof = 0), g1, eps = 1e-3)$sd / expected - 1)), 1e-12)
+  expect_identical(unname(bn_dense(bn_gram(x), matrix(0, 3, 1))$sd), 0)
+})
+
+test_that("a penalty below zero is refused", {
+  for (p in list(-1, Inf, -Inf)) {
+    expect_refused(bnorm(mpg ~ wt, mtcars, hidden = 2, epochs = 2, penalty = p), "argument",
+                   "'penalty'")
+  }
+})
+
+test_that("a jump that is no interrupt is not called one", {
+  leave <- function(b) invokeRestart("abort")
+  fit <- function(...) bnorm(dist ~ speed, cars, epochs = 3, ...)
+  expect_refused(fit(activation = own(leave)), "user", "value of 'own' did not return")
+  expect_refused(fit(activation = own(tanh, leave)), "user", "derivative of 'own' did not return")
+  layer <- function(forward = function(x, params, training) x, units = NULL, parameters = NULL) {
+    list(bn_layer("l", forward, function(x, y, dy, params) list(dx = dy), units, parameters), 3,
+         "batchnorm", "tanh")
+  }
+  expect_refused(fit(layers = layer(function(...) leave())), "user",
+                 "forward of 'l' did not return")
+  expect_refused(fit(layers = layer(units = leave)), "user", "units of 'l' did not return")
+  expect_refused(fit(layers = layer(parameters = leave)), "user",
+                 "parameters of 'l' did not return")
+  interrupt <- function(...) {
+    tools::pskill(Sys.getpid(), tools::SIGINT)
+    for (k in 1:100) Sys.sleep(0.01)
+  }
+  for (l in list(layer(interrupt), layer(units = interrupt), layer(parameters = interrupt))) {
+    expect_identical(tryCatch(fit(layers = l), interrupt = function(c) "interrupted"),
+                     "interrupted")
+  }
+})

@@ -42,6 +42,14 @@ lines=$(wc -l <"$folder/r.txt")
 [ "$lines" -gt 1000 ]
 echo "r: $lines results have the bits of C, with each instruction set"
 
-tests=$(cat "$root"/bindings/r/tests/testthat/test-*.R | grep -c '^test_that(')
-skipped=$(sed -n 's/.* SKIP \([0-9]*\) .*/\1/p' "$folder"/bnorm.Rcheck/tests/testthat.Rout | tail -n 1)
-echo "$((tests + 3 - skipped)) passed, 0 failed, $skipped skipped"
+# What ran, as the tests themselves wrote it down: "tests: 12 passed, 0 failed, 1 skipped".
+ran=$(sed -n 's/^tests: \([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' \
+    "$folder"/bnorm.Rcheck/tests/testthat.Rout)
+[ -n "$ran" ] || {
+    echo 'r: the log of the tests does not say what ran'
+    echo '0 passed, 1 failed, 0 skipped'
+    exit 1
+}
+# shellcheck disable=SC2086  # three numbers
+set -- $ran
+echo "$(($1 + 3)) passed, $2 failed, $3 skipped"

@@ -14,7 +14,7 @@ R_LIBS=$PWD/library
 export R_LIBS
 script='library(testthat); library(bnorm)
 if (nzchar(Sys.getenv("TORTURE"))) gctorture2(50)
-for (f in c("matrix", "bad", "network")) {
+for (f in c("matrix", "bad", "methods", "network")) {
   test_file(file.path(Sys.getenv("TESTS"), paste0("test-", f, ".R")), package = "bnorm",
             reporter = "summary", stop_on_failure = TRUE)
 }'

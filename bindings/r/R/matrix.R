@@ -33,7 +33,7 @@ bn_merge <- function(a, b, ...) {
 
 bn_running <- function(p, kind = c("exponential", "average", "merge"), update = 0.1, ddof = 1,
                        mean = 0, var = 1) {
-  kind <- match.arg(kind)
+  kind <- one_of(kind, c("exponential", "average", "merge"), "kind", sys.call())
   numeric_of <- function(v, name, least) {
     if (!is.numeric(v) || is.object(v) || !length(v) %in% c(1L, p) || !all(is.finite(v)) ||
         any(v < least)) {
@@ -43,8 +43,8 @@ bn_running <- function(p, kind = c("exponential", "average", "merge"), update = 
     as.double(v)
   }
   if (!is.numeric(p) || length(p) != 1 || !is.finite(p) || p < 0 || p != round(p)) {
-    refuse("argument", "'p' must be a number of columns; got ", describe(p),
-           call = sys.call())
+    refuse("argument", "'p' must be a whole number of columns; got ",
+           if (is.numeric(p) && length(p) == 1) format(p) else describe(p), call = sys.call())
   }
   update <- numeric_of(update, "update", 0)[1]
   if (kind == "exponential" && (update <= 0 || update > 1)) {
@@ -58,6 +58,12 @@ bn_running <- function(p, kind = c("exponential", "average", "merge"), update = 
 }
 
 update.bn_running <- function(object, moments, ...) {
+  here <- sys.call()
+  kept <- vapply(unclass(object)[c("mean", "var", "m2")], is.numeric, NA)
+  if (!all(kept)) {
+    refuse("argument", "'object' was changed since bn_running() returned it: '",
+           names(kept)[!kept][1], "' is not numeric", call = here)
+  }
   if (is.matrix(moments)) moments <- bn_moments(moments)
   .Call(C_bn_running, object, moments)
 }
@@ -77,7 +83,7 @@ layer_norm <- function(x, gamma = NULL, beta = NULL, eps = 0) {
 
 bn_jacobian <- function(x, of = c("z", "gamma", "beta", "g1"), g1 = NULL, gamma = NULL,
                         weights = NULL, ddof = 1, eps = 0) {
-  of <- match.arg(of)
+  of <- one_of(of, c("z", "gamma", "beta", "g1"), "of", sys.call())
   kind <- match(of, c("beta", "gamma", "z", "g1")) - 1
   .Call(C_bn_jacobian, x, kind, g1, gamma, weights, ddof, eps)
 }

@@ -79,9 +79,9 @@ hidden_layers <- function(hidden, activation, batchnorm, ddof, eps, dropout, cal
     c(list(list(kind = "dense", units = units)),
       if (batchnorm) list(list(kind = "batchnorm", eps = eps, ddof = ddof)),
       list(list(kind = "activation", activation = activation)),
-      if (!is.numeric(dropout) || !identical(as.double(dropout), 0)) list(list(kind = "dropout", rate = dropout)))
+      if (dropout > 0) list(list(kind = "dropout", rate = dropout)))
   }
-  unlist(lapply(as.double(hidden), one), recursive = FALSE)
+  do.call(c, c(list(list()), lapply(as.double(hidden), one)))
 }
 
 own_layers <- function(layers, ddof, eps, call) {

@@ -8,9 +8,19 @@
   library.dynam.unload("bnorm", libpath)
 }
 
+# The call that the user made: of the functions of this package that are open, one called by the
+# next, the outermost.
+user_call <- function() {
+  k <- sys.nframe() - 1
+  inside <- function(k) k > 0 && identical(environment(sys.function(k)), home)
+  home <- environment(user_call)
+  while (inside(k - 1)) k <- k - 1
+  if (k > 0) sys.call(k)
+}
+
 # Called by C: an error of the R function that made the call.
 signal_error <- function(kind, message) {
-  call <- sys.call(-1)
+  call <- user_call()
   if (kind == "interrupted") {
     signalCondition(structure(class = c("interrupt", "condition"),
                               list(message = message, call = call)))
@@ -23,7 +33,7 @@ signal_error <- function(kind, message) {
 signal_warning <- function(kind, message) {
   warning(structure(class = c(paste0("bnorm_warning_", kind), "bnorm_warning", "warning",
                               "condition"),
-                    list(message = message, call = sys.call(-1))))
+                    list(message = message, call = user_call())))
 }
 
 # The same from R.

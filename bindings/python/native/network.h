@@ -1,5 +1,6 @@
-/* network: the type Network behind bnorm.Net. Invariant: `busy` while the library works on the
- * network without Python's lock, and then every method refuses. */
+/* network: the type Network behind bnorm.Net. Invariant: whoever works on the network holds its
+ * lock; other threads wait, and the thread that holds it is refused, since it would wait for
+ * itself. */
 #ifndef BNORM_PYTHON_NETWORK_H
 #define BNORM_PYTHON_NETWORK_H
 
@@ -28,10 +29,12 @@ typedef struct py_network {
     bnorm_model *model; /* owns the network */
     py_user_layer **users;
     Py_ssize_t user_count;
-    int busy;
+    PyThread_type_lock lock;
+    unsigned long holder; /* the thread that holds the lock, when `process` is not 0 */
+    long process;         /* its process: a child of fork inherits a lock nobody will release */
 } py_network;
 
-/* The net of a network that is idle, or NULL with an exception; enter also opens the
+/* The net of a network, once it is idle, or NULL with an exception; enter also opens the
  * call. Every enter is followed by bnorm_py_net_leave. */
 bnorm_net *bnorm_py_net_enter(py_network *self, py_call *c, PyObject *threads);
 void bnorm_py_net_leave(py_network *self, py_call *c);

@@ -2,7 +2,10 @@
 what they mean. Symbols are those of docs/maths.md: mu, v, rstd = 1/sqrt(v + eps), M = n - ddof."""
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+import copy
+import math
+import threading
+from typing import Any, Callable, Literal, NamedTuple
 
 from . import _core
 
@@ -25,8 +28,8 @@ class Stats:
         self.var = var
         self.rstd = rstd
         self.n = n
-        self.eps = eps
-        self.ddof = ddof
+        self.eps = float(eps)
+        self.ddof = float(ddof)
         self.m2 = m2
 
     def __repr__(self) -> str:
@@ -125,16 +128,7 @@ def backward(dy: Array, x: Array, gamma: Array, stats: Stats, *, weights: Array 
     (array([2.]), True)
     """
     _check_stats(stats)
-    if weights is None and stats.n != _rows(x, stats.n):
-        raise ValueError(f"stats: expected those of the {_rows(x, 0)} rows of x, got n = {stats.n:g}: "
-                         "give the weights of forward")
-    return _core.backward(dy, x, gamma, weights, stats.mean, stats.rstd, stats.eps, stats.ddof, out)
-
-
-def _rows(x: Array, otherwise: float) -> float:
-    """The rows of what has a shape; the rest is judged in C."""
-    shape = getattr(x, "shape", None)
-    return shape[0] if shape else otherwise
+    return _core.backward(dy, x, gamma, weights, stats.mean, stats.rstd, stats.eps, stats.ddof, out, stats.n)
 
 
 def infer(x: Array, gamma: Array, beta: Array, mean: Array, var: Array, *, eps: float = 1e-5,
@@ -186,7 +180,7 @@ def merge(a: Moments, b: Moments) -> Moments:
     Moments(n=3.0, mean=array([3.]), m2=array([8.]))
     """
     for name, given in (("a", a), ("b", b)):
-        if not isinstance(given, tuple) or len(given) != 3:
+        if not isinstance(given, tuple) or len(given) != 3 or not hasattr(given[1], "__len__"):
             raise TypeError(f"{name}: expected bnorm.Moments, got {type(given).__name__}")
     return Moments(*_core.merge(*a, *b, len(a[1])))
 
@@ -221,6 +215,8 @@ class RunningStats:
                 raise ValueError(f'update: expected a number, "average" or "merge", got {update!r}')
             self._kind, self._update = _KINDS[update], 0.0
         else:
+            if not hasattr(update, "__float__") and not hasattr(update, "__index__"):
+                raise TypeError(f'update: expected a number, "average" or "merge", got {update!r}')
             self._kind, self._update = 0, float(update)
             if not 0 < self._update <= 1:
                 raise ValueError(f"update: expected a number above 0 and at most 1, got {update!r}")
@@ -229,6 +225,7 @@ class RunningStats:
         if p < 0:
             raise ValueError(f"p: expected at least 0, got {p!r}")
         self._ddof, self._count, self._p = float(bool(unbiased)), 0.0, p.__index__()
+        self._lock = threading.RLock()  # an update changes several values, which belong together
         self._mean, self._var = self._start(mean, "mean"), self._start(var, "var")
         if any(not v >= 0 for v in self._var):
             raise ValueError(f"var: expected values of at least 0, got {var!r}")
@@ -243,7 +240,11 @@ class RunningStats:
         if len(values) != self._p:
             raise ValueError(f"{name}: expected a number or {self._p} values, got {len(values)}")
         for k, v in enumerate(values):
+            if hasattr(v, "__len__") or not (hasattr(v, "__float__") or hasattr(v, "__index__")):
+                raise TypeError(f"{name}: expected a number or {self._p} numbers, got {value!r}")
             vector[k] = v
+            if not math.isfinite(vector[k]):
+                raise ValueError(f"{name}: expected finite numbers, got {value!r}")
         return vector
 
     def update(self, stats: Stats | Moments) -> None:
@@ -257,18 +258,30 @@ class RunningStats:
                 m2 = stats.var * (n - stats.ddof)
         if len(mean) != self._p:
             raise ValueError(f"stats: expected those of {self._p} columns, got {len(mean)}")
-        self._count = _core.running(self._kind, self._update, self._ddof, self._count, self._mean, self._var,
-                                    self._m2, n, mean, m2)[0]
+        with self._lock:
+            self._count = _core.running(self._kind, self._update, self._ddof, self._count, self._mean, self._var,
+                                        self._m2, n, mean, m2)[0]
+
+    def _copy(self, vector: Array) -> Array:
+        with self._lock:
+            return vector[:] if not hasattr(vector, "copy") else vector.copy()
 
     @property
     def mean(self) -> Array:
         """The running means: a copy."""
-        return self._mean[:] if not hasattr(self._mean, "copy") else self._mean.copy()
+        return self._copy(self._mean)
 
     @property
     def var(self) -> Array:
         """The running variances: a copy."""
-        return self._var[:] if not hasattr(self._var, "copy") else self._var.copy()
+        return self._copy(self._var)
+
+    def __getstate__(self) -> dict:
+        with self._lock:
+            return copy.deepcopy({key: value for key, value in self.__dict__.items() if key != "_lock"})
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state, _lock=threading.RLock())
 
     def __repr__(self) -> str:
         update = self._update or {v: k for k, v in _KINDS.items()}[self._kind]
@@ -329,7 +342,13 @@ def dense_forward(x: Array, g1: Array, gram: Gram, gamma: Array = None, beta: Ar
     """
     _check_stats(gram, Gram, "gram")
     b, mean, rstd = _core.dense_forward(x, g1, *gram._parts(), gamma, beta, eps)
-    return b, Stats(mean, _variance(rstd, eps), rstd, gram.n, eps, gram.ddof)
+
+    def exact(columns: Array) -> Array:  # (W1)
+        import numpy as np
+        g = _ndarray(g1)[:, columns].astype(np.float64)
+        return np.maximum(((gram.s @ g) * g).sum(0), 0)
+
+    return b, Stats(mean, _variance(rstd, eps, exact), rstd, gram.n, eps, gram.ddof)
 
 
 def dense_backward(w: Array, x: Array, g1: Array, gram: Gram, gamma: Array,
@@ -350,13 +369,31 @@ def dense_backward(w: Array, x: Array, g1: Array, gram: Gram, gamma: Array,
     return _core.dense_backward(w, x, g1, *gram._parts(), gamma, stats.rstd)
 
 
-def _variance(rstd: Array, eps: float) -> Array:
-    """v from rstd = 1/sqrt(v + eps), for statistics that come without it."""
-    variance = rstd.copy()
-    flat = variance.reshape(-1)
-    for k, r in enumerate(rstd.reshape(-1)):
-        flat[k] = max(1 / (r * r) - eps, 0.0) if r != 0 else 0.0
-    return variance
+def _variance(rstd: Array, eps: float, exact: Callable[[Array], Array]) -> Array:
+    """v from rstd = 1/sqrt(v + eps), for statistics that come without it. The difference loses the digits of
+    a v below eps: exact computes those of the entries it is given, in the order of rstd.reshape(-1)."""
+    import numpy as np
+    r = rstd.reshape(-1)
+    eps = float(eps)
+    v = np.zeros(r.shape)
+    np.divide(1.0, r * r, out=v, where=r != 0)
+    v -= np.where(r != 0, eps, 0.0)
+    lost = np.flatnonzero((r != 0) & (v < eps))
+    if len(lost):
+        v[lost] = exact(lost)
+    return v.reshape(rstd.shape)
+
+
+def _ndarray(x: Array) -> Array:
+    """As an array of NumPy, from whatever lends memory."""
+    import numpy as np
+    other = not hasattr(x, "__array_interface__") and not hasattr(x, "__array__") and hasattr(x, "__dlpack__")
+    return np.from_dlpack(x) if other else np.asarray(x)
+
+
+def _row_variance(rows: Array) -> Array:
+    """The variance of each row, in float64."""
+    return _core.moments(rows.T, None)[2] / rows.shape[1]
 
 
 def layer_norm(x: Array, gamma: Array = None, beta: Array = None, *, eps: float = 1e-5) -> tuple[Array, Stats]:
@@ -371,7 +408,8 @@ def layer_norm(x: Array, gamma: Array = None, beta: Array = None, *, eps: float 
            [-1.,  1.]]), array([ 2., 20.]))
     """
     y, mean, rstd = _core.layer_norm(x, gamma, beta, eps)
-    return y, Stats(mean, _variance(rstd, eps), rstd, float(y.shape[1]), eps, 0)
+    v = _variance(rstd, eps, lambda rows: _row_variance(_ndarray(x)[rows]))
+    return y, Stats(mean, v, rstd, float(y.shape[1]), eps, 0)
 
 
 def layer_norm_backward(dy: Array, x: Array, gamma: Array, stats: Stats) -> tuple[Array, Array, Array]:
@@ -402,7 +440,8 @@ def group_norm(x: Array, groups: int, gamma: Array = None, beta: Array = None, *
     array([[1.5, 5.5]])
     """
     y, mean, rstd = _core.group_norm(x, groups, gamma, beta, eps)
-    return y, Stats(mean, _variance(rstd, eps), rstd, float(y.shape[1] // groups * y.shape[2]), eps, 0)
+    v = _variance(rstd, eps, lambda lost: _row_variance(_ndarray(x).reshape(rstd.size, -1)[lost]))
+    return y, Stats(mean, v, rstd, float(y.shape[1] // groups * y.shape[2]), eps, 0)
 
 
 def group_norm_backward(dy: Array, x: Array, groups: int, gamma: Array,
@@ -437,6 +476,6 @@ def jacobian(kind: Literal["beta", "gamma", "z", "g1"], x: Array, g1: Array = No
     >>> bool(np.allclose(jacobian("z", x).T @ dy, dx))
     True
     """
-    if kind not in _JACOBIANS:
+    if not isinstance(kind, str) or kind not in _JACOBIANS:
         raise ValueError(f"kind: expected one of {', '.join(_JACOBIANS)}, got {kind!r}")
     return _core.jacobian(_JACOBIANS[kind], x, g1, gamma, weights, eps, ddof)[0]

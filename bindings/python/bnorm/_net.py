@@ -106,6 +106,13 @@ def _numpy() -> Any:
     return numpy
 
 
+def _unmasked(values: Any, name: str) -> Any:
+    """The values, none of them hidden by a mask, which an array of NumPy would lose."""
+    if _numpy().ma.is_masked(values):
+        raise ValueError(f"{name}: expected no masked values, got some: fill them first")
+    return values
+
+
 def _layer_name(layer: Layer) -> str:
     return layer.name or type(layer).__name__
 
@@ -190,6 +197,9 @@ class _Adapter:
         return self.split(inputs, values), Pass(bool(training), weights, first_row, seed, step)
 
     def _check(self, array: Array, shape: tuple, what: str) -> Array:
+        array = _numpy().asarray(array)
+        if array.dtype.kind == "c":
+            raise TypeError(f"layer {_layer_name(self.layer)}: {what}: expected real numbers, got {array.dtype}")
         array = _numpy().asarray(array, dtype="float64")
         if array.shape != shape:
             raise ValueError(f"layer {_layer_name(self.layer)}: {what}: expected shape {shape}, got {array.shape}")
@@ -305,7 +315,8 @@ class Net:
     >>> net.check_gradient(x, y).ok
     True
 
-    One network serves one call at a time; another one meanwhile raises RuntimeError.
+    One network serves one call at a time: calls of other threads wait. A layer or a progress
+    function that calls the network it is called from gets RuntimeError.
     """
 
     def __init__(self, layers: Sequence, *, loss: str = "squared", inputs: int | None = None, seed: int = 1,
@@ -360,7 +371,7 @@ class Net:
     @staticmethod
     def _matrix(x: Array, name: str) -> Array:
         np = _numpy()
-        x = np.asarray(x)
+        x = np.asarray(_unmasked(x, name))
         if x.ndim != 2:
             raise ValueError(f"{name}: expected 2 dimensions, got {x.ndim}")
         if x.dtype.kind != "f":
@@ -370,7 +381,7 @@ class Net:
     @staticmethod
     def _target(y: Array, name: str) -> Array:
         np = _numpy()
-        y = np.asarray(y)
+        y = np.asarray(_unmasked(y, name))
         if y.dtype.kind not in "fiub":
             raise TypeError(f"{name}: expected numbers, got {y.dtype}")
         y = np.asarray(y, dtype=np.float64)
@@ -378,7 +389,7 @@ class Net:
 
     @staticmethod
     def _weights(weights: Array, name: str) -> Array:
-        return weights if weights is None else _numpy().asarray(weights)
+        return weights if weights is None else _numpy().asarray(_unmasked(weights, name))
 
     def _data(self, x: Array, y: Array, weights: Array, suffix: str = "") -> tuple:
         return (self._matrix(x, "x" + suffix), self._target(y, "y" + suffix),
@@ -433,14 +444,15 @@ class Net:
         options = {key: value for key, value in given.items() if value is not None}
         options.update(optimizer=optimizer, seed=self.seed)
         show, close = _bar(progress)
+        core = self._core  # whatever the progress function does to this object
         try:
-            self.report = FitReport(*self._core.fit(*train, *valid, options, show, threads))
+            self.report = FitReport(*core.fit(*train, *valid, options, show, threads))
         finally:
             close()
         for key in ("optimizer", "epochs", "loss", "validation"):
             value = getattr(self.report, key)
             if value == value:
-                self._core.note(key, value)
+                core.note(key, value)
         return self
 
     # ---------------------------------------------------------------------------- prediction

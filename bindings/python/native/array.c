@@ -82,7 +82,7 @@ static void set_contiguous(py_array *a)
     Py_ssize_t step = bnorm_py_itemsize(a->f32);
     for (int k = a->ndim; k-- > 0;) {
         a->strides[k] = step;
-        step *= a->shape[k];
+        if (__builtin_mul_overflow(step, a->shape[k], &step)) step = 0; /* see check_data */
     }
 }
 
@@ -148,18 +148,21 @@ static int read_data(py_array *a, PyObject *data)
     }
     a->data = PyLong_AsVoidPtr(PyTuple_GetItem(data, 0));
     if (!a->data && PyErr_Occurred()) return -1;
-    a->readonly = PyObject_IsTrue(PyTuple_GetItem(data, 1));
+    PyObject *flag = PyTuple_GetItem(data, 1);
+    Py_INCREF(flag); /* its truth is foreign code, which may empty the dict */
+    a->readonly = PyObject_IsTrue(flag);
+    Py_DECREF(flag);
     return a->readonly < 0 ? -1 : 0;
 }
 
 static int read_interface(py_array *a, PyObject *d)
 {
     if (!PyDict_Check(d)) return refuse_type(a->name, "an __array_interface__ that is no dict");
-    PyObject *strides = PyDict_GetItemString(d, "strides");
     if (read_typestr(a, PyDict_GetItemString(d, "typestr"))) return -1;
     a->ndim = read_sizes(a, PyDict_GetItemString(d, "shape"), a->shape);
     if (a->ndim < 0 || read_data(a, PyDict_GetItemString(d, "data"))) return -1;
     set_contiguous(a);
+    PyObject *strides = PyDict_GetItemString(d, "strides"); /* read_data ran foreign code */
     if (!strides || strides == Py_None) return 0;
     int count = read_sizes(a, strides, a->strides);
     if (count == a->ndim) return 0;
@@ -237,6 +240,7 @@ static int open_other(py_array *a, PyObject *object)
         Py_DECREF(interface);
         return bad || !a->owner ? -1 : 0;
     }
+    if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return refuse_because(a->name, object);
     PyErr_Clear();
     if (PyObject_HasAttrString(object, "__dlpack__")) return open_dlpack(a, object);
     PyObject *kind = PyType_GetName(Py_TYPE(object));
@@ -259,14 +263,39 @@ static int check_data(const py_array *a)
         }
         empty |= a->shape[k] == 0;
     }
+    Py_ssize_t bytes = bnorm_py_itemsize(a->f32), reach;
+    for (int k = 0; !empty && k < a->ndim; k++)
+        if (__builtin_mul_overflow(bytes, a->shape[k], &bytes) ||
+            __builtin_mul_overflow(a->shape[k] - 1, a->strides[k], &reach)) {
+            PyErr_Format(PyExc_ValueError, "%s: its shape is larger than any memory", a->name);
+            return -1;
+        }
     if (a->data || empty) return 0;
     PyErr_Format(PyExc_ValueError, "%s: expected data, got a null pointer", a->name);
     return -1;
 }
 
+/* A masked array of NumPy lends also what its mask hides. Types of C, such as ndarray, are none. */
+static int check_mask(const char *name, PyObject *object)
+{
+    if (!(PyType_GetFlags(Py_TYPE(object)) & Py_TPFLAGS_HEAPTYPE) ||
+        !PyObject_HasAttrString(object, "mask") || !PyObject_HasAttrString(object, "filled"))
+        return 0;
+    PyObject *mask = PyObject_GetAttrString(object, "mask");
+    PyObject *any = mask ? PyObject_CallMethod(mask, "any", NULL) : NULL;
+    int masked = any ? PyObject_IsTrue(any) : -1;
+    Py_XDECREF(any);
+    Py_XDECREF(mask);
+    if (masked > 0)
+        PyErr_Format(PyExc_ValueError,
+                     "%s: expected no masked values, got some: fill them first", name);
+    return masked ? -1 : 0;
+}
+
 int bnorm_py_array_open(py_array *a, PyObject *object, const char *name)
 {
     *a = (py_array){.name = name};
+    if (check_mask(name, object)) return -1;
     int bad = PyObject_CheckBuffer(object) ? open_buffer(a, object) : open_other(a, object);
     if (!bad && check_data(a) == 0) return 0;
     bnorm_py_array_release(a);

@@ -53,8 +53,9 @@ PyObject *bnorm_py_raise(py_call *c, bnorm_status status)
     if (status == BNORM_E_IO) type = PyExc_OSError;
     if (status == BNORM_E_USER) type = PyExc_RuntimeError;
     if (status == BNORM_E_INTERRUPTED) type = PyExc_KeyboardInterrupt;
-    PyErr_Format(type, "%s%s", status == BNORM_E_DOMAIN ? "x: " : "",
-                 *text ? text : bnorm_status_text(status));
+    const char *whose = status == BNORM_E_DOMAIN ? "x: " : "";
+    if (strncmp(text, "the weight of row", 17) == 0) whose = "weights: ";
+    PyErr_Format(type, "%s%s", whose, *text ? text : bnorm_status_text(status));
     return NULL;
 }
 
@@ -174,11 +175,24 @@ static int overlap(const py_array *a, const py_array *b)
     return begin_a < end_b && begin_b < end_a && !interleaved(a, b);
 }
 
-/* One element must not stand for two. */
+/* One element must not stand for two: taken by rising strides, each dimension steps over all that
+ * those before it span. */
 static int folds(const py_array *a)
 {
-    for (int k = 0; k < a->ndim; k++)
-        if (a->shape[k] > 1 && a->strides[k] == 0) return 1;
+    Py_ssize_t span = bnorm_py_itemsize(a->f32), last = 0;
+    int left = (1 << a->ndim) - 1;
+    while (left && !is_empty(a)) {
+        int least = -1;
+        for (int k = 0; k < a->ndim; k++) {
+            if (!(left & 1 << k)) continue;
+            if (least < 0 || llabs(a->strides[k]) < llabs(a->strides[least])) least = k;
+        }
+        left &= ~(1 << least);
+        if (a->shape[least] == 1) continue;
+        last = (Py_ssize_t)llabs(a->strides[least]);
+        if (last < span) return 1;
+        span += (a->shape[least] - 1) * last;
+    }
     return 0;
 }
 
@@ -189,7 +203,7 @@ py_array *bnorm_py_take_out(py_call *c, PyObject *object, const char *name,
     int before = c->array_count;
     py_array *a = bnorm_py_take(c, object, name, 0);
     if (!a || bnorm_py_check_like(a, like)) return NULL;
-    if (a->readonly || folds(a)) {
+    if (a->readonly) {
         PyErr_Format(PyExc_ValueError, "%s: expected a writable array, got a read-only one",
                      name);
         return NULL;
@@ -203,6 +217,13 @@ py_array *bnorm_py_take_out(py_call *c, PyObject *object, const char *name,
         PyErr_Format(PyExc_ValueError,
                      "%s: expected memory of its own%s, got memory that overlaps %s", name,
                      replaces1 ? " or the very view it replaces" : "", b->name);
+        return NULL;
+    }
+    if (folds(a)) {
+        PyErr_Format(PyExc_ValueError,
+                     "%s: expected memory of its own for each value, got a view in which some "
+                     "share it",
+                     name);
         return NULL;
     }
     return a;
@@ -301,6 +322,7 @@ int bnorm_py_number(PyObject *object, const char *name, double *value)
 {
     *value = PyFloat_AsDouble(object);
     if (*value == -1 && PyErr_Occurred()) {
+        if (!PyErr_ExceptionMatches(PyExc_TypeError)) return -1;
         PyErr_Clear();
         PyErr_Format(PyExc_TypeError, "%s: expected a number, got %R", name, object);
         return -1;
@@ -314,6 +336,7 @@ int bnorm_py_whole(PyObject *object, const char *name, Py_ssize_t least, Py_ssiz
     *value = index ? PyLong_AsSsize_t(index) : -1;
     Py_XDECREF(index);
     if (!index) {
+        if (!PyErr_ExceptionMatches(PyExc_TypeError)) return -1;
         PyErr_Clear();
         PyErr_Format(PyExc_TypeError, "%s: expected an int, got %R", name, object);
         return -1;

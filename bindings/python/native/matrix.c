@@ -2,6 +2,7 @@
  * bnorm/_matrix.py, which has the signatures, and None where they are absent. */
 #include "native.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define COLUMNS "one value a column"
@@ -147,13 +148,27 @@ static int backward_outputs(py_call *c, PyObject *given, const py_array *dy, con
            !(b->dbeta = bnorm_py_make_vector(c, cols, x->f32, &b->objects[2]));
 }
 
-/* backward(dy, x, gamma, weights, mean, rstd, eps, ddof, out) -> dx, dgamma, dbeta */
+/* The weights must be those of forward: at least their sum is, in whatever order it was taken. */
+static int check_weights(const double *weights, Py_ssize_t rows, double n)
+{
+    double sum = total_of(weights, rows);
+    double bound = 4 * 0x1p-52 * ((double)rows + 1) * n;
+    if (!(sum - n > bound || n - sum > bound)) return 0;
+    char text[64];
+    snprintf(text, sizeof text, "n = %g, got those of n = %g", sum, n);
+    PyErr_Format(PyExc_ValueError, "stats: expected those of these weights, %s: %s", text,
+                 weights ? "give those of forward" : "give the weights of forward");
+    return -1;
+}
+
+/* backward(dy, x, gamma, weights, mean, rstd, eps, ddof, out, n) -> dx, dgamma, dbeta */
 static PyObject *backward(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     py_call c;
     py_array *dy, *x = NULL;
     backward_args b = {.gamma = NULL};
-    if (bnorm_py_count(count, 9) || bnorm_py_call_start(&c, module, NULL)) return NULL;
+    double n;
+    if (bnorm_py_count(count, 10) || bnorm_py_call_start(&c, module, NULL)) return NULL;
     int done = !backward_pair(&c, args, &dy, &x);
     Py_ssize_t rows = done ? x->shape[0] : 0, cols = done ? x->shape[1] : 0;
     done = done && !bnorm_py_vector(&c, args[2], "gamma", cols, COLUMNS, x->f32, &b.gamma) &&
@@ -162,6 +177,7 @@ static PyObject *backward(PyObject *module, PyObject *const *args, Py_ssize_t co
            !bnorm_py_need_vector(&c, args[5], "stats.rstd", cols, COLUMNS, &b.scale) &&
            !bnorm_py_number(args[6], "stats.eps", &b.rule.eps) &&
            !bnorm_py_number(args[7], "stats.ddof", &b.rule.ddof) &&
+           !bnorm_py_number(args[9], "stats.n", &n) && !check_weights(b.weights, rows, n) &&
            !backward_outputs(&c, args[8], dy, x, &b);
     bnorm_status status = done ? backward_run(&c, &b, x->f32) : BNORM_OK;
     if (status) bnorm_py_raise(&c, status);

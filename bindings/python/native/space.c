@@ -122,6 +122,11 @@ static int take_gram(py_call *c, const py_array *x, PyObject *const *args, dense
         bnorm_py_vector(c, args[3], "gram.xbar", 2 * cols, "two a column", 0, &xbar) ||
         take_s(c, args[4], cols, d))
         return -1;
+    if (!weights && d->gram.n != (double)rows) {
+        PyErr_Format(PyExc_ValueError,
+                     "gram: expected one of the %zd rows of x, got one of another x", rows);
+        return -1;
+    }
     d->gram.rows = rows;
     d->gram.cols = cols;
     d->gram.weights = weights;

@@ -15,6 +15,27 @@ locked = x.copy()
 locked.flags.writeable = False
 one = np.ones(4)
 
+masked = np.ma.masked_array(x, x == x[:1])
+
+
+class Lender:
+    def __init__(self, shape, a):
+        self.a, self.__array_interface__ = a, {**a.__array_interface__, "shape": shape, "strides": None}
+
+
+class Interrupt:
+    """As if Ctrl-C came while an argument is read."""
+
+    def __float__(self):
+        raise KeyboardInterrupt
+
+    __index__ = __float__
+
+    @property
+    def __array_interface__(self):
+        raise KeyboardInterrupt
+
+
 BAD = [
     (TypeError, "x: expected float32 or float64, got float16", lambda: bnorm.forward(x.astype(np.float16))),
     (TypeError, "x: .*got int64", lambda: bnorm.forward(np.ones((3, 2), int))),
@@ -42,7 +63,7 @@ BAD = [
     (TypeError, "gamma: .*got int64", lambda: bnorm.forward(x, np.ones(4, int))),
     (TypeError, "beta: .*got list", lambda: bnorm.forward(x, None, [1.0] * 4)),
     (ValueError, r"weights: expected shape \(10,\)", lambda: bnorm.forward(x, weights=np.ones(9))),
-    (ValueError, "weight of row 3 is -1", lambda: bnorm.forward(x, weights=np.array([1.0, 1, -1] + [1] * 7))),
+    (ValueError, "weights: the weight of row 3 is -1", lambda: bnorm.forward(x, weights=np.array([1.0, 1, -1] + [1] * 7))),
     (ValueError, "weight of row 1 is nan", lambda: bnorm.forward(x, weights=np.full(10, np.nan))),
     (ValueError, "eps is -1", lambda: bnorm.forward(x, eps=-1)),
     (ValueError, "eps is nan", lambda: bnorm.forward(x, eps=float("nan"))),
@@ -67,6 +88,31 @@ BAD = [
     (ValueError, r"dy: expected shape \(10, 4\) as x, got \(9, 4\)", lambda: bnorm.backward(x[1:], x, None, stats)),
     (TypeError, "dy: expected float64 as x", lambda: bnorm.backward(x.astype("f4"), x, None, stats)),
     (TypeError, "stats: expected bnorm.Stats, got NoneType", lambda: bnorm.backward(x, x, None, None)),
+    (ValueError, "stats: .*n = 20, .*n = 10", lambda: bnorm.backward(x, x, None, stats, weights=np.full(10, 2.0))),
+    (ValueError, "stats: .*n = 10, .*n = 20", lambda: bnorm.backward(
+        x, x, None, bnorm.forward(x, weights=np.full(10, 2.0))[1])),
+    (ValueError, "gram: expected one of the 9 rows", lambda: bnorm.dense_forward(x[1:], draw(4, 2), gram)),
+    (ValueError, "x: expected no masked", lambda: bnorm.forward(masked)),
+    (ValueError, "weights: expected no masked", lambda: bnorm.forward(x, weights=masked[:, 0])),
+    (ValueError, "x: expected no masked", lambda: bnorm.Net([bnorm.Dense(1)]).fit(masked, one[:1].repeat(10))),
+    (ValueError, "y: expected no masked", lambda: bnorm.Net([bnorm.Dense(1)]).fit(x, masked[:, 0])),
+    (ValueError, "weights: expected no masked", lambda: bnorm.Net([bnorm.Dense(1)]).fit(x, x[:, 0],
+                                                                                        weights=masked[:, 0])),
+    (ValueError, "x: its shape is larger", lambda: bnorm.forward(Lender((2**62, 2**62), x))),
+    (ValueError, "x: its shape is larger", lambda: bnorm.forward(Lender((2**61, 8), x))),
+    (ValueError, "out: .*some share it", lambda: bnorm.forward(
+        x[:6, :3], out=np.lib.stride_tricks.as_strided(np.zeros(99), (6, 3), (8, 8)))),
+    (ValueError, "out: .*some share it", lambda: bnorm.forward(
+        x[:6, :3], out=np.lib.stride_tricks.as_strided(np.zeros(99), (6, 3), (16, 8)))),
+    (KeyboardInterrupt, "", lambda: bnorm.forward(x, eps=Interrupt())),
+    (KeyboardInterrupt, "", lambda: bnorm.group_norm(stack, Interrupt())),
+    (KeyboardInterrupt, "", lambda: bnorm.forward(Interrupt())),
+    (ValueError, "kind: ", lambda: bnorm.jacobian([], x)),
+    (TypeError, "a: expected bnorm.Moments", lambda: bnorm.merge((1, 2, 3), bnorm.moments(x))),
+    (TypeError, "update: ", lambda: bnorm.RunningStats(3, update=None)),
+    (TypeError, "mean: ", lambda: bnorm.RunningStats(3, mean=None)),
+    (TypeError, "mean: ", lambda: bnorm.RunningStats(3, mean=np.zeros((3, 1)))),
+    (ValueError, "mean: ", lambda: bnorm.RunningStats(3, mean=float("nan"))),
     (ValueError, "stats: .*10", lambda: bnorm.backward(x[1:], x[1:], None, stats)),
     (ValueError, "stats.mean: .*", lambda: bnorm.backward(x[:, :2], x[:, :2], None, stats)),
     (TypeError, "stats.mean: .*None", lambda: bnorm.backward(x, x, None, bnorm.Stats(None, None, None, 10))),

@@ -114,3 +114,26 @@ def test_instances_of_one_class_are_told_apart(tmp_path):
     with pytest.raises(ValueError, match="told apart"):
         bnorm.Net.load(tmp_path / "shared", [Power(2), Power(3)])
     bnorm.Net.load(tmp_path / "shared", [twice, twice]).predict(x)
+
+
+def test_complex_results_are_refused():
+    class Complex(Power):
+        def forward(self, x, params, about):
+            return x + 1j
+
+    with pytest.raises(TypeError, match="layer Complex: forward: expected real"):
+        bnorm.Net([Complex(1), bnorm.Dense(1)], inputs=3).predict(x)
+
+
+def test_widths_are_whole_numbers_of_any_kind():
+    class Wide(Power):
+        def width(self, inputs):
+            return np.int64(inputs)
+
+    assert bnorm.Net([Wide(1), bnorm.Dense(1)], inputs=3).predict(x).shape == (50,)
+
+
+def test_a_progress_function_that_takes_the_network_apart():
+    net = bnorm.Net([bnorm.Dense(1)], inputs=3)
+    net.fit(x, y, optimizer="adam", epochs=3, progress=lambda told: setattr(net, "_core", None))
+    assert net.report.epochs == 3

@@ -133,3 +133,22 @@ WITHOUT = """
 def test_without_numpy():
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(WITHOUT)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_lender_that_changes_while_it_is_read():
+    """What its parts run may empty the dict they come from."""
+    class Evil:
+        def __bool__(self):
+            lent.clear()
+            return False
+
+    lent = {"shape": (6, 3), "typestr": x.__array_interface__["typestr"], "data": (x.ctypes.data, Evil()),
+            "strides": tuple(int(n) for n in ("24", "8")), "version": 3}
+    lender = Interface(x)
+    lender.__array_interface__ = lent
+    assert (bnorm.forward(lender)[0] == y).all()
+
+
+def test_masks_that_hide_nothing():
+    assert (bnorm.forward(np.ma.masked_array(x))[0] == y).all()
+    assert (bnorm.forward(np.ma.masked_array(x, np.zeros(x.shape, bool)))[0] == y).all()

@@ -337,3 +337,26 @@ def test_precisions_of_vectors_are_converted():
     y = bnorm.forward(x, np.ones(3) * 2)[0]
     assert (y == bnorm.forward(x, np.ones(3, np.float32) * 2)[0]).all()
     assert (bnorm.forward(draw(9, 3), np.ones(6)[::2] * 2)[0] == bnorm.forward(draw(9, 3), np.ones(3) * 2)[0]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_variances_below_eps(dtype):
+    """Of rows, groups and columns of x g1: not what is left of v + eps, but v."""
+    x = draw(6, 8, dtype=dtype) * np.array([[1], [1e-6], [1e-9], [0], [30], [1e-4]], dtype)
+    np.testing.assert_allclose(bnorm.layer_norm(x)[1].var, x.astype(float).var(1), rtol=1e-10)
+    stack = x.reshape(6, 4, 2)
+    expected = x.astype(float).reshape(6, 2, 4).var(2)
+    np.testing.assert_allclose(bnorm.group_norm(stack, 2)[1].var, expected, rtol=1e-10)
+    wide = draw(50, 3)
+    g1 = draw(3, 4) * np.array([1, 1e-5, 1e-8, 0])
+    weights = np.arange(50.0)
+    for w, ddof in ((None, 0), (weights, 1)):
+        z = wide @ g1
+        n, mean, m2 = bnorm.moments(z, weights=w)
+        stats = bnorm.dense_forward(wide, g1, bnorm.gram(wide, weights=w, ddof=ddof))[1]
+        np.testing.assert_allclose(stats.var, m2 / (n - ddof), rtol=1e-10)
+
+
+def test_eps_of_an_array_is_a_number():
+    stats = bnorm.forward(draw(4, 2), eps=np.array(1e-3))[1]
+    assert stats.eps == 1e-3 and type(stats.eps) is float and "eps=0.001" in repr(stats)

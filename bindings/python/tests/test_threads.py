@@ -1,5 +1,7 @@
 """Threads of the caller, the lock of the interpreter, and fork."""
 import os
+import pickle
+import sys
 import threading
 import time
 
@@ -54,6 +56,89 @@ def test_the_lock_is_released():
     done.set()
     thread.join()
     assert during > 0
+
+
+def in_threads(work, count=4):
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_one_network_predicts_for_many_threads():
+    x = draw(5000, 8)
+    net = bnorm.Net([bnorm.Dense(16), bnorm.BatchNorm(), "tanh", bnorm.Dense(1)], inputs=8)
+    expected, right, interval = net.predict(x), [], sys.getswitchinterval()
+
+    def work():
+        for _ in range(50):
+            right.append((net.predict(x) == expected).all())
+
+    sys.setswitchinterval(1e-5)
+    try:
+        in_threads(work)
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(right) == 200 and all(right)
+
+
+def test_a_call_waits_for_the_fit_of_another_thread():
+    x = draw(200, 4)
+    net = bnorm.Net([bnorm.Dense(4), bnorm.BatchNorm(), "tanh", bnorm.Dense(1)], inputs=4)
+    begun, order = threading.Event(), []
+
+    def progress(told):
+        if told.epoch == 1:
+            begun.set()
+            time.sleep(0.2)  # the other thread comes to wait
+        order.append("epoch")
+
+    def fit():
+        net.fit(x, x[:, 0], optimizer="adam", epochs=3, progress=progress)
+
+    thread = threading.Thread(target=fit)
+    thread.start()
+    begun.wait()
+    net.predict(x)
+    order.append("prediction")
+    thread.join()
+    assert order == ["epoch"] * 3 + ["prediction"]
+
+
+def test_a_forked_child_does_not_wait_for_a_thread_it_has_not():
+    x = draw(50, 4)
+    net = bnorm.Net([bnorm.Dense(1)], inputs=4)
+    children = []
+
+    def progress(told):
+        child = os.fork()
+        if child == 0:
+            try:
+                net.predict(x)
+                os._exit(1)
+            except RuntimeError as error:
+                os._exit(0 if "in use" in str(error) else 2)
+            except BaseException:
+                os._exit(3)
+        children.append(os.waitpid(child, 0)[1])
+
+    net.fit(x, x[:, 0], optimizer="adam", epochs=1, progress=progress)
+    assert [os.waitstatus_to_exitcode(status) for status in children] == [0]
+
+
+def test_running_statistics_lose_no_update():
+    stats = bnorm.forward(draw(10, 4))[1]
+    running, interval = bnorm.RunningStats(4, "merge"), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        in_threads(lambda: [running.update(stats) for _ in range(5000)])
+    finally:
+        sys.setswitchinterval(interval)
+    assert running._count == 4 * 5000 * 10
+    again = pickle.loads(pickle.dumps(running))
+    again.update(stats)
+    assert again._count == running._count + 10
 
 
 def test_fork_with_threads():

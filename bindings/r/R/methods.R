@@ -179,8 +179,8 @@ check_gradient.bnorm <- function(object, newdata, weights = NULL, seed = 1, entr
     columns <- new_columns(object, newdata, TRUE, call)
   }
   pointer <- pointer_of(object)
-  report <- (if (missing(newdata)) identity else of_newdata)(
-    .Call(C_net_check, pointer, columns, weights, seed, entries))
+  report <- of_newdata(.Call(C_net_check, pointer, columns, weights, seed, entries), call,
+                       if (missing(newdata)) "data" else "newdata")
   structure(as.data.frame(report), class = c("bnorm_check", "data.frame"))
 }
 

@@ -87,7 +87,7 @@ new_columns <- function(object, newdata, with_target, call) {
     columns <- find_columns(names, newdata, environment(object$formula), call)
     for (name in names) columns[[name]] <- of_type(object, columns[[name]], name, call)
     table_columns(columns, call)
-  })
+  }, call)
 }
 
 # A loaded formula may still have '.', which stands for columns that the library can read.
@@ -117,11 +117,13 @@ fitted_as_text <- function(object, name) {
   if (name %in% object$info$inputs) FALSE else NA
 }
 
-# Conditions about 'data' name the argument 'newdata'.
-of_newdata <- function(code) {
+# Conditions about 'data' name the argument 'newdata', and the call of the user: an argument that is
+# evaluated late does not see it.
+of_newdata <- function(code, call, name = "newdata") {
   tryCatch(code, bnorm_error = function(e) {
-    e$message <- sub("(^|of )'data'", "\\1'newdata'", e$message)
-    e$message <- sub("^data( |:)", "newdata\\1", e$message)
+    e$message <- sub("(^|of )'data'", paste0("\\1'", name, "'"), e$message)
+    e$message <- sub("^data( |:)", paste0(name, "\\1"), e$message)
+    e$call <- call
     stop(e)
   })
 }
@@ -130,7 +132,7 @@ predict_columns <- function(object, columns, call) {
   infinite <- lapply(columns, function(v) is.numeric(v) & is.infinite(v))
   columns <- Map(function(v, at) if (any(at)) replace(v, at, NA) else v, columns, infinite)
   pointer <- pointer_of(object)
-  made <- of_newdata(.Call(C_net_predict, pointer, columns))
+  made <- of_newdata(.Call(C_net_predict, pointer, columns), call)
   foreign <- made$kinds == 2
   why <- made$why
   bad <- vapply(infinite, any, NA)

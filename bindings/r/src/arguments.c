@@ -27,12 +27,20 @@ static const char *type_name(SEXP v)
     }
 }
 
+/* Numbers of R that mean something else: dates and times. */
+static int is_time(SEXP v)
+{
+    return OBJECT(v) &&
+           (Rf_inherits(v, "Date") || Rf_inherits(v, "POSIXct") || Rf_inherits(v, "difftime"));
+}
+
 const char *glue_describe(SEXP v)
 {
     char *text = R_alloc(160, 1);
     SEXP dim = Rf_getAttrib(v, R_DimSymbol);
     if (Rf_isNull(v)) return "NULL";
     if (Rf_isFactor(v)) return "a factor";
+    if (is_time(v)) return "dates or times";
     if (Rf_isFunction(v)) return "a function";
     if (Rf_inherits(v, "data.frame")) return "a data frame; use as.matrix() or data.matrix()";
     if (!Rf_isVector(v))
@@ -49,14 +57,19 @@ const char *glue_describe(SEXP v)
 
 static int is_convertible(SEXP v)
 {
-    return (TYPEOF(v) == INTSXP || TYPEOF(v) == LGLSXP) && !Rf_isFactor(v);
+    return (TYPEOF(v) == INTSXP || TYPEOF(v) == LGLSXP) && !Rf_isFactor(v) && !is_time(v);
+}
+
+static int is_double(SEXP v)
+{
+    return TYPEOF(v) == REALSXP && !is_time(v);
 }
 
 SEXP glue_matrix(SEXP x, const char *name, int *protected)
 {
     SEXP dim = Rf_getAttrib(x, R_DimSymbol);
     int shaped = TYPEOF(dim) == INTSXP && LENGTH(dim) == 2;
-    if (shaped && TYPEOF(x) == REALSXP) return x;
+    if (shaped && is_double(x)) return x;
     if (!shaped || !is_convertible(x))
         glue_stop("argument", "'%s' must be a numeric matrix; got %s", name, glue_describe(x));
     x = PROTECT(Rf_coerceVector(x, REALSXP));
@@ -85,7 +98,7 @@ const double *glue_vector(SEXP v, const char *name, ptrdiff_t count, const char 
                           int optional, int *protected)
 {
     if (optional && Rf_isNull(v)) return NULL;
-    if (TYPEOF(v) != REALSXP && !is_convertible(v))
+    if (!is_double(v) && !is_convertible(v))
         glue_stop("argument", "'%s' must be a numeric vector, %s; got %s", name, per,
                   glue_describe(v));
     if (XLENGTH(v) != count)
@@ -108,7 +121,7 @@ const double *glue_vector(SEXP v, const char *name, ptrdiff_t count, const char 
 double glue_number(SEXP v, const char *name)
 {
     double value = NA_REAL;
-    if (TYPEOF(v) == REALSXP && XLENGTH(v) == 1)
+    if (is_double(v) && XLENGTH(v) == 1)
         value = REAL(v)[0];
     else if (is_convertible(v) && XLENGTH(v) == 1)
         value = Rf_asReal(v);

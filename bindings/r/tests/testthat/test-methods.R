@@ -18,6 +18,9 @@ test_that("a target may share variables with the right side", {
   expect_equal(residuals(fit), with(mtcars, log(mpg / wt)) - fitted(fit), ignore_attr = TRUE)
   expect_identical(predict(fit, mtcars[c("wt", "hp")]), fitted(fit))
   expect_true(all(check_gradient(fit, mtcars)$ok))
+  rest <- quick(log(mpg / wt) ~ ., mtcars)
+  expect_identical(rest$info$inputs, setdiff(names(mtcars), c("mpg", "wt")))
+  expect_identical(predict(rest, mtcars[rest$info$inputs]), fitted(rest))
   own <- quick(log(x + 5) ~ x, d)
   expect_identical(unname(predict(own, d["x"])), unname(fitted(own)))
 })
@@ -93,6 +96,10 @@ test_that("conditions name 'newdata' and the user's call", {
   expect_identical(caller(predict(fit, d["y"])), "predict.bnorm")
   expect_identical(caller(bnorm(y ~ x, transform(d, x = 1), hidden = 2)), "bnorm")
   expect_identical(caller(bnorm_save(fit, 3)), "bnorm_save")
+  infinite <- transform(d, x = replace(x, 1, Inf))
+  expect_identical(caller(check_gradient(fit, infinite)), "check_gradient.bnorm")
+  expect_identical(caller(check_gradient(fit, d, seed = -1)), "check_gradient.bnorm")
+  expect_identical(caller(check_gradient(fit, seed = -1)), "check_gradient.bnorm")
   broken <- fit
   broken$pointer <- NULL
   broken$bytes <- NULL
@@ -155,4 +162,16 @@ test_that("subset takes row names, numbers and logicals; columns may be 1-d arra
   array <- d
   array$x <- array(d$x)
   expect_identical(quick(y ~ x, array, subset = z < 3)$bytes, quick(y ~ x, d, subset = z < 3)$bytes)
+})
+
+test_that("dates and times are no plain numbers", {
+  x <- matrix(1:6 / 2, 3)
+  times <- list(Sys.Date() + 0:1, Sys.time() + 0:1, Sys.time() + 0:1 - Sys.time(),
+                structure(1:2, class = "Date"))
+  for (v in times) {
+    expect_refused(bn_forward(x, gamma = v), "argument", "'gamma' .* got dates or times")
+    expect_refused(bn_forward(x, eps = v[1]), "argument", "'eps' .* got dates or times")
+    expect_refused(bn_forward(structure(v, dim = 1:2)), "argument", "'x' .* got dates or times")
+  }
+  expect_identical(bn_forward(structure(x, class = c("own", "matrix")))$n, 3)
 })

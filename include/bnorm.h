@@ -875,6 +875,13 @@ BNORM_API bnorm_status bnorm_table_numbers(bnorm_ctx *ctx, bnorm_table *table, c
 BNORM_API bnorm_status bnorm_table_text(bnorm_ctx *ctx, bnorm_table *table, const char *name,
                                         const char *const *cells);
 
+/* Adds a column of levels, from a program that has them: NULL alone is missing, and each distinct
+ * text is a level of its own, "03" another than "3", "" and "NA" levels as others are. Numbers are
+ * never read from it.
+ * Errors: as bnorm_table_text. */
+BNORM_API bnorm_status bnorm_table_levels(bnorm_ctx *ctx, bnorm_table *table, const char *name,
+                                          const char *const *cells);
+
 /* The numbers of a column, NaN where missing, into values (length bnorm_table_rows).
  * Errors: ARGUMENT, DATA (no such column; a cell that is no number or not finite: the message
  *   names it). */

@@ -167,6 +167,34 @@ static void types_of_columns(void **state)
     assert_true(is_numeric("inf", "nan", "x", NULL));
 }
 
+static void levels_are_exact(void **state)
+{
+    (void)state;
+    bnorm_ctx *ctx = make_ctx(1);
+    bnorm_table *t;
+    double values[6];
+    const char *cells[] = {"03", "3", "NA", NULL, "", " "}, *none[6] = {NULL};
+    assert_int_equal(bnorm_table_create(ctx, 6, &t), BNORM_OK);
+    assert_int_equal(bnorm_table_levels(ctx, t, "g", cells), BNORM_OK);
+    assert_int_equal(bnorm_table_levels(ctx, t, "none", none), BNORM_OK);
+    assert_int_equal(bnorm_table_levels(ctx, t, "g", cells), BNORM_E_ARGUMENT);
+    assert_int_equal(bnorm_table_levels(ctx, t, "h", NULL), BNORM_E_ARGUMENT);
+    assert_int_equal(bnorm_table_levels(ctx, NULL, "h", cells), BNORM_E_ARGUMENT);
+    const bnorm_column *g = t->columns;
+    assert_false(g->numeric);
+    assert_int_equal(g->texts.count, 5);
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(bnorm_column_missing(g, i), i == 3);
+        assert_true(bnorm_column_missing(t->columns + 1, i));
+        if (i != 3) assert_string_equal(bnorm_names_text(&g->texts, g->codes[i]), cells[i]);
+    }
+    assert_int_equal(bnorm_table_values(ctx, t, "g", values), BNORM_E_DATA);
+    assert_int_equal(bnorm_table_values(ctx, t, "none", values), BNORM_OK);
+    assert_true(isnan(values[0]));
+    bnorm_table_destroy(t);
+    bnorm_ctx_destroy(ctx);
+}
+
 static void columns_and_names(void **state)
 {
     (void)state;
@@ -268,6 +296,7 @@ static bnorm_status build(bnorm_ctx *ctx, void *unused)
     if (status == BNORM_OK) status = bnorm_table_source(ctx, t, "file", lines);
     if (status == BNORM_OK) status = bnorm_table_text(ctx, t, "s", text);
     if (status == BNORM_OK) status = bnorm_table_text(ctx, t, "m", mixed);
+    if (status == BNORM_OK) status = bnorm_table_levels(ctx, t, "l", mixed);
     if (status == BNORM_OK) status = bnorm_table_numbers(ctx, t, "x", x);
     bnorm_table_destroy(t);
     return status;
@@ -282,15 +311,11 @@ static void memory_fails_cleanly(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers_of_cells),
-        cmocka_unit_test(numbers_round_trip),
-        cmocka_unit_test(no_locale),
-        cmocka_unit_test(names_are_distinct),
-        cmocka_unit_test(types_of_columns),
-        cmocka_unit_test(columns_and_names),
-        cmocka_unit_test(places_and_excerpts),
-        cmocka_unit_test(nearest_names),
-        cmocka_unit_test(memory_fails_cleanly),
+        cmocka_unit_test(numbers_of_cells),  cmocka_unit_test(numbers_round_trip),
+        cmocka_unit_test(no_locale),         cmocka_unit_test(names_are_distinct),
+        cmocka_unit_test(types_of_columns),  cmocka_unit_test(levels_are_exact),
+        cmocka_unit_test(columns_and_names), cmocka_unit_test(places_and_excerpts),
+        cmocka_unit_test(nearest_names),     cmocka_unit_test(memory_fails_cleanly),
     };
     return cmocka_run_group_tests_name("table", tests, NULL, NULL);
 }

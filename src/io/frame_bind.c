@@ -88,6 +88,13 @@ bnorm_status bnorm_binding_check(const bnorm_binding *b, int learning)
     return BNORM_OK;
 }
 
+static ptrdiff_t find_level(const bnorm_learned *learned, const bnorm_column *c, ptrdiff_t k)
+{
+    const char *text = bnorm_names_text(&c->texts, k);
+    return c->exact ? bnorm_names_find(&learned->levels, text, strlen(text))
+                    : bnorm_levels_find_text(learned, text);
+}
+
 bnorm_status bnorm_binding_translate(bnorm_binding *b)
 {
     const bnorm_formula *f = &b->frame->f;
@@ -99,8 +106,7 @@ bnorm_status bnorm_binding_translate(bnorm_binding *b)
         if (!codes) return bnorm_fail_memory(b->ctx, "the levels of a factor");
         b->codes[v] = codes;
         for (ptrdiff_t k = 0; k < c->texts.count; k++)
-            codes[k] =
-                bnorm_levels_find_text(b->frame->learned + v, bnorm_names_text(&c->texts, k));
+            codes[k] = find_level(b->frame->learned + v, c, k);
     }
     return BNORM_OK;
 }

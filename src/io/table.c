@@ -203,13 +203,14 @@ static bnorm_status read_codes(bnorm_ctx *ctx, bnorm_column *c, const char *cons
     if (!c->codes) return bnorm_fail_memory(ctx, "a column of text");
     for (ptrdiff_t i = 0; i < rows; i++) {
         ptrdiff_t code = -1;
-        bnorm_status status = missing_text(cells[i]) ? BNORM_OK
-                                                     : bnorm_names_add(ctx, &c->texts, cells[i],
-                                                                       strlen(cells[i]), &code);
+        int missing = c->exact ? !cells[i] : missing_text(cells[i]);
+        bnorm_status status =
+            missing ? BNORM_OK
+                    : bnorm_names_add(ctx, &c->texts, cells[i], strlen(cells[i]), &code);
         if (status != BNORM_OK) return status;
         if (code > INT32_MAX - 1)
             return bnorm_fail(ctx, BNORM_E_ARGUMENT,
-                              "bnorm_table_text: more than 2147483646 distinct texts");
+                              "a column has more than 2147483646 distinct texts");
         c->codes[i] = (int32_t)code;
     }
     return BNORM_OK;
@@ -234,16 +235,46 @@ static bnorm_status read_text(bnorm_ctx *ctx, bnorm_column *c, const char *const
     return c->bad_row >= 0 || seen.zeros ? read_codes(ctx, c, cells, rows) : BNORM_OK;
 }
 
+/* Where every cell is missing the column is numeric, as one of text is. */
+static bnorm_status read_levels(bnorm_ctx *ctx, bnorm_column *c, const char *const *cells,
+                                ptrdiff_t rows)
+{
+    bnorm_status status = read_codes(ctx, c, cells, rows);
+    if (status != BNORM_OK) return status;
+    for (ptrdiff_t i = rows - 1; i >= 0; i--)
+        if (cells[i]) c->bad_row = i;
+    c->numeric = c->bad_row < 0;
+    if (c->numeric)
+        c->values = bnorm_alloc(ctx, rows, sizeof *c->values);
+    else
+        c->bad_text = bnorm_strdup(ctx, cells[c->bad_row]);
+    if (!c->values && !c->bad_text) return bnorm_fail_memory(ctx, "a column");
+    for (ptrdiff_t i = 0; c->numeric && i < rows; i++) c->values[i] = (double)NAN;
+    return BNORM_OK;
+}
+
+/* A column of cells that read_text, or read_levels (exact), makes something of. */
+static bnorm_status add_cells(bnorm_ctx *ctx, bnorm_table *table, const char *name,
+                              const char *const *cells, int exact)
+{
+    bnorm_column c = {.bad_row = -1, .exact = exact};
+    bnorm_status status = exact ? read_levels(ctx, &c, cells, table->rows)
+                                : read_text(ctx, &c, cells, table->rows);
+    if (status == BNORM_OK) return append(ctx, table, name, &c);
+    clear_column(&c);
+    return status;
+}
+
+bnorm_status bnorm_table_levels(bnorm_ctx *ctx, bnorm_table *table, const char *name,
+                                const char *const *cells)
+{
+    bnorm_status status = check_new(ctx, table, name, cells, "bnorm_table_levels");
+    return status == BNORM_OK ? add_cells(ctx, table, name, cells, 1) : status;
+}
+
 bnorm_status bnorm_table_text(bnorm_ctx *ctx, bnorm_table *table, const char *name,
                               const char *const *cells)
 {
     bnorm_status status = check_new(ctx, table, name, cells, "bnorm_table_text");
-    if (status != BNORM_OK) return status;
-    bnorm_column c = {.bad_row = -1};
-    status = read_text(ctx, &c, cells, table->rows);
-    if (status != BNORM_OK) {
-        clear_column(&c);
-        return status;
-    }
-    return append(ctx, table, name, &c);
+    return status == BNORM_OK ? add_cells(ctx, table, name, cells, 0) : status;
 }

@@ -13,6 +13,7 @@ typedef struct bnorm_column {
     ptrdiff_t bad_row; /* first cell that is present and no finite number; -1: none */
     char *bad_text;
     int bad_is_number; /* that cell is a number, though not finite */
+    int exact;         /* levels: no text is missing, none stands for a number */
 } bnorm_column;
 
 struct bnorm_table {

@@ -177,12 +177,12 @@ shape_predictions <- function(object, mean, type, rows) {
   }
   if (ncol(mean) == 1) mean <- cbind(1 - mean, mean)
   dimnames(mean) <- list(rows, classes)
-  mean <- mean[, object$levels, drop = FALSE]
+  mean <- mean[, match(object$levels, classes), drop = FALSE] # by place: "" is no name
   if (type == "class") likeliest(object, mean) else mean
 }
 
 likeliest <- function(object, mean) {
-  mean <- mean[, object$info$classes, drop = FALSE]
+  mean <- mean[, match(object$info$classes, colnames(mean)), drop = FALSE]
   best <- apply(mean, 1, function(p) if (anyNA(p)) NA else which.max(p))
   structure(factor(object$info$classes[best], levels = object$levels), names = rownames(mean))
 }

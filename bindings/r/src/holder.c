@@ -49,7 +49,7 @@ static void add_text(holder *h, const char *name, SEXP column)
         SEXP cell = STRING_ELT(column, i);
         cells[i] = cell == NA_STRING ? NULL : Rf_translateCharUTF8(cell);
     }
-    glue_try(bnorm_table_text(glue_ctx(), h->table, name, cells));
+    glue_try(bnorm_table_levels(glue_ctx(), h->table, name, cells));
 }
 
 void table_make(holder *h, SEXP columns)

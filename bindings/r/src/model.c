@@ -183,6 +183,22 @@ SEXP net_coef_call(SEXP pointer)
     return list;
 }
 
+/* Rows between looks for Ctrl-C; a row's result depends on that row alone. */
+#define PIECE ((ptrdiff_t)1 << 16)
+
+static void predict_piece(holder *h, const bnorm_table *table, const ptrdiff_t *rows,
+                          ptrdiff_t count, double *mean)
+{
+    user_state state;
+    ptrdiff_t outputs = bnorm_net_outputs(bnorm_model_net(h->model));
+    user_begin(&state, h);
+    bnorm_status status =
+        bnorm_model_predict(glue_ctx(), h->model, table, rows, count,
+                            bnorm_view_f64(mean, count, outputs, BNORM_ROW_MAJOR));
+    user_end(&state);
+    glue_try(status);
+}
+
 /* list(mean, kinds, why): the responses of the rows that are ready, NA for others; a bnorm_row
  * for each; and what is wrong with the first row of a level unseen or a term not finite. */
 SEXP net_predict_call(SEXP pointer, SEXP columns)
@@ -216,13 +232,11 @@ SEXP net_predict_call(SEXP pointer, SEXP columns)
         break;
     }
     double *found = (double *)R_alloc((size_t)(count * outputs) + 1, sizeof *found);
-    user_state state;
-    user_begin(&state, h);
-    bnorm_status status =
-        bnorm_model_predict(glue_ctx(), m, table, rows, count,
-                            bnorm_view_f64(found, count, outputs, BNORM_ROW_MAJOR));
-    user_end(&state);
-    glue_try(status);
+    for (ptrdiff_t i = 0; i < count; i += PIECE) {
+        R_CheckUserInterrupt();
+        predict_piece(h, table, rows + i, count - i < PIECE ? count - i : PIECE,
+                      found + i * outputs);
+    }
     for (ptrdiff_t i = 0; i < n * outputs; i++) REAL(mean)[i] = NA_REAL;
     for (ptrdiff_t i = 0; i < count; i++)
         for (ptrdiff_t j = 0; j < outputs; j++)

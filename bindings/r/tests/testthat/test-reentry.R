@@ -138,3 +138,47 @@ test_that("a jump that is no interrupt is not called one", {
                      "interrupted")
   }
 })
+
+test_that("only NA is missing, and levels are compared as strings", {
+  set.seed(5)
+  d <- data.frame(y = rnorm(40), g = rep(c("NA", "", "3", "03", "3.0"), 8), x = rnorm(40))
+  d$y <- d$y + 5 * match(d$g, unique(d$g))
+  fit <- function(d, ...) bnorm(y ~ g + x, d, hidden = 3, epochs = 20, ...)
+  for (k in 1:2) {
+    f <- fit(d)
+    expect_identical(nobs(f), 40L)
+    expect_identical(sum(startsWith(f$info$inputs, "g") | grepl("factor", f$info$inputs)), 4L)
+    p <- predict(f, data.frame(g = unique(d$g), x = 0))
+    expect_identical(anyDuplicated(unname(p)), 0L)
+    file <- tempfile()
+    bnorm_save(f, file)
+    expect_equal(predict(bnorm_load(file), data.frame(g = unique(d$g), x = 0)), p)
+    expect_warning(none <- predict(f, data.frame(g = c("003", NA, "3"), x = 0)), "'003'")
+    expect_identical(is.na(unname(none)), c(TRUE, TRUE, FALSE))
+    d$g <- factor(d$g)
+  }
+  d$g[3] <- NA
+  expect_identical(nobs(fit(d)), 39L)
+  classes <- data.frame(x = d$x, g = factor(rep(c("NA", "", "03", "3"), 10)))
+  f <- bnorm(g ~ x, classes, hidden = 3, epochs = 5)
+  expect_identical(nobs(f), 40L)
+  expect_identical(colnames(predict(f)), levels(classes$g))
+  expect_identical(levels(predict(f, type = "class")), levels(classes$g))
+})
+
+test_that("an interrupt ends a long prediction", {
+  count <- 0
+  slow <- own(function(b) {
+    if (armed && (count <<- count + 1) == 1) tools::pskill(Sys.getpid(), tools::SIGINT)
+    tanh(b)
+  })
+  armed <- FALSE
+  f <- bnorm(dist ~ speed, cars, hidden = 2, activation = slow, epochs = 2)
+  rows <- cars[rep(1:50, 4000), ]
+  p <- predict(f, rows)
+  expect_identical(unname(p), unname(rep(predict(f, cars), 4000)))
+  armed <- TRUE
+  expect_identical(tryCatch(predict(f, rows), interrupt = function(c) "interrupted"),
+                   "interrupted")
+  expect_lt(count, 50)
+})

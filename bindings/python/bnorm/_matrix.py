@@ -195,7 +195,7 @@ class RunningStats:
     mean of the batches' statistics with equal weights (the paper's); or "merge", exact pooling: the
     statistics of all rows seen. unbiased: the variance of a batch is m2/(n - 1), else m2/n. mean,
     var: what it starts from, a number or p values ("average" and "merge" show it until the first
-    batch only).
+    batch only; "merge" and unbiased the variance until there are two rows).
 
     >>> import numpy as np
     >>> running = RunningStats(1, update="merge", unbiased=False)

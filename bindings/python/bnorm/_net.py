@@ -403,7 +403,12 @@ class Net:
         if isinstance(validation, (tuple, list)):
             if len(validation) not in (2, 3):
                 raise ValueError(f"validation: expected (x, y) or (x, y, weights), got {len(validation)} entries")
-            return data, self._data(*validation, *([None] if len(validation) == 2 else []), "_valid")
+            given = self._data(*validation, *([None] if len(validation) == 2 else []), "_valid")
+            if len(given[0]) == 0:
+                raise ValueError("validation: expected rows, got none")
+            return data, given
+        if not hasattr(validation, "__float__"):
+            raise TypeError(f"validation: expected (x, y), (x, y, weights) or a fraction, got {validation!r}")
         if not 0 < validation < 1:
             raise ValueError(f"validation: expected a fraction between 0 and 1, got {validation!r}")
         rows = np.random.default_rng(self.seed).permutation(len(data[0]))
@@ -585,7 +590,8 @@ class Net:
                                  "they cannot be told apart")
         net = cls.__new__(cls)
         net._core, net._about, net.report = core, core.about(), None
-        net.loss_name, net.seed, net.penalty = net._about[2], 1, 0.0
+        net.loss_name, net.seed = net._about[2], 1
+        net.penalty = max((penalty for *_, penalty in core.blocks()), default=0.0)
         net.layers = []
         for kind, name, _, outputs, _, eps, ddof, rate in core.layers():
             made = {0: lambda: Dense(outputs), 1: lambda: BatchNorm(eps, ddof), 2: lambda: name,

@@ -56,7 +56,9 @@ class _Estimator(BaseEstimator):
         """One observation alone has no variance to divide by: no normalisation then."""
         layers: list = []
         for units in (self.hidden if hasattr(self.hidden, "__len__") else (self.hidden,)):
-            layers.append(Dense(int(units)))
+            if not hasattr(units, "__index__"):
+                raise TypeError(f"hidden: expected ints, got {self.hidden!r}")
+            layers.append(Dense(units.__index__()))
             if rows > max(1, self.ddof):
                 layers.append(BatchNorm(self.eps, self.ddof))
             layers.append(self.activation)
@@ -136,6 +138,10 @@ class BatchNormRegressor(RegressorMixin, _Estimator):
     `bnorm.Net.fit`. early_stopping: holds back validation_fraction of the rows, keeps the best
     parameters by their loss, and stops after `patience` epochs without a better one. threads: None
     for the default of `bnorm.set_threads`. Inputs and targets are standardised inside.
+
+    A sample_weight of k counts as k copies of the row, also in n - ddof: with ddof=1 weights of mean
+    1 are the usual choice. The fits by weights and by copies differ by rounding, which a long fit
+    by L-BFGS amplifies.
 
     After fit: net_ (the `bnorm.Net`), n_features_in_, n_iter_, loss_.
     """

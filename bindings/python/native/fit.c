@@ -97,7 +97,8 @@ static int read_field(bnorm_fit_options *options, size_t k, PyObject *value)
         return read_optimizer(value, (bnorm_optimizer *)(void *)to);
     if (fields[k].kind == REAL)
         return bnorm_py_number(value, fields[k].name, (double *)(void *)to);
-    if (bnorm_py_whole(value, fields[k].name, 0, &whole)) return -1;
+    int least = to == (char *)&options->epochs; /* 0 would stand for the default */
+    if (bnorm_py_whole(value, fields[k].name, least, &whole)) return -1;
     if (fields[k].kind == SIZE) *(ptrdiff_t *)(void *)to = whole;
     if (fields[k].kind == SEED) *(uint64_t *)(void *)to = (uint64_t)whole;
     if (fields[k].kind == INT) *(int *)(void *)to = whole != 0;

@@ -6,9 +6,16 @@
 
 /* --------------------------------------------------------------------------------- data */
 
-static void widen(const float *from, double *to, Py_ssize_t count)
+/* Any strides, and any alignment. */
+static void widen(const py_array *a, double *to)
 {
-    for (Py_ssize_t k = 0; k < count; k++) to[k] = (double)from[k];
+    Py_ssize_t rows = a->shape[0], cols = a->shape[1];
+    for (Py_ssize_t i = 0; i < rows; i++)
+        for (Py_ssize_t j = 0; j < cols; j++) {
+            float value;
+            memcpy(&value, a->data + i * a->strides[0] + j * a->strides[1], sizeof value);
+            to[i * cols + j] = (double)value;
+        }
 }
 
 int bnorm_py_data(py_call *c, PyObject *object, const char *name, bnorm_mat_f64 *m)
@@ -18,15 +25,17 @@ int bnorm_py_data(py_call *c, PyObject *object, const char *name, bnorm_mat_f64 
     py_array *a = bnorm_py_take(c, object, name, 2);
     if (!a) return -1;
     const py_array *const arrays[] = {a};
-    bnorm_layout layout = a->f32 ? BNORM_ROW_MAJOR : bnorm_py_layout(arrays, 1);
-    if (bnorm_py_matrix(c, a, layout, m)) return -1;
-    if (!a->f32) return 0;
-    double *wide = bnorm_py_block(c, (size_t)(m->rows * m->cols) * sizeof *wide);
+    if (!a->f32) return bnorm_py_matrix(c, a, bnorm_py_layout(arrays, 1), m);
+    Py_ssize_t size;
+    if (__builtin_mul_overflow(a->shape[0], a->shape[1], &size) ||
+        size > PY_SSIZE_T_MAX / (Py_ssize_t)sizeof(double)) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    double *wide = bnorm_py_block(c, (size_t)size * sizeof *wide);
     if (!wide) return -1;
-    const float *narrow = (const float *)(const void *)m->data;
-    for (Py_ssize_t i = 0; i < m->rows; i++)
-        widen(narrow + i * m->ld, wide + i * m->cols, m->cols);
-    *m = bnorm_view_f64(wide, m->rows, m->cols, BNORM_ROW_MAJOR);
+    widen(a, wide);
+    *m = bnorm_view_f64(wide, a->shape[0], a->shape[1], BNORM_ROW_MAJOR);
     return 0;
 }
 

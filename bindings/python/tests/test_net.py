@@ -132,10 +132,12 @@ def test_parameters_are_copies_until_set():
 
 
 def test_files_and_pickles_keep_every_bit(tmp_path):
-    net = bnorm.Net([bnorm.Dense(6), bnorm.BatchNorm(1e-3, 1), "gelu", bnorm.Dropout(0.2), Shift(), bnorm.Dense(2)])
+    net = bnorm.Net([bnorm.Dense(6), bnorm.BatchNorm(1e-3, 1), "gelu", bnorm.Dropout(0.2), Shift(), bnorm.Dense(2)],
+                    penalty=0.1)
     net.fit(x, np.column_stack([y, -y]), epochs=5)
     net.save(tmp_path / "model")
     again = bnorm.Net.load(tmp_path / "model", [Shift()])
+    assert again.penalty == net.penalty == 0.1
     assert (again.predict(x) == net.predict(x)).all() and again.notes["epochs"] == 5
     assert [type(layer) for layer in again.layers] == [type(layer) if not isinstance(layer, str) else str
                                                        for layer in net.layers]
@@ -310,6 +312,9 @@ def test_ctrl_c_ends_a_fit_with_a_usable_network():
     (ValueError, "validation: ", lambda: small().fit(x, y, validation=(x,))),
     (ValueError, "optimizer: ", lambda: small().fit(x, y, optimizer="newton")),
     (TypeError, "rate: ", lambda: small().fit(x, y, rate="a")),
+    (ValueError, "epochs: ", lambda: small().fit(x, y, epochs=0)),
+    (TypeError, "validation: ", lambda: small().fit(x, y, validation="a")),
+    (ValueError, "validation: expected rows", lambda: small().fit(x, y, validation=(x[:0], y[:0]))),
     (ValueError, "epochs: ", lambda: small().fit(x, y, epochs=-1)),
     (TypeError, "unknown", lambda: small().fit(x, y, unknown=1)),
     (ValueError, "", lambda: small(inputs=4).predict(x[:, :3])),

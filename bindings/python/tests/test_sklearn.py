@@ -58,6 +58,12 @@ def test_sample_weights():
             BatchNormRegressor().fit(x, y, sample_weight=bad)
 
 
+def test_units_are_whole():
+    with pytest.raises(TypeError, match="hidden: expected ints"):
+        BatchNormRegressor((1.5,)).fit(x, y)
+    assert BatchNormRegressor(np.int64(3), epochs=2).fit(x, y).net_.parameters["G1"].shape == (4, 3)
+
+
 def test_classes_and_probabilities():
     model = BatchNormClassifier(random_state=0).fit(x, classes)
     assert list(model.classes_) == ["high", "low", "mid"]

@@ -69,7 +69,7 @@ right_side <- function(formula, data, without) {
   unread <- columns[!vapply(columns, function(name) {
     !name %in% names(data) || is_readable(data[[name]])
   }, NA)]
-  labels <- term_labels(expanded)
+  labels <- if (length(unread)) term_labels(expanded) else character()
   unread <- setdiff(unread, variables_of(labels))
   if (length(labels) && length(unread)) {
     formula[[3]] <- Reduce(function(a, b) call("+", a, b), lapply(labels, str2lang))
@@ -93,8 +93,10 @@ expand_dot <- function(formula, data, without = NULL) {
   formula
 }
 
-# The terms that remain of the right side, as text; none when R cannot tell.
+# The terms that remain of the right side, as text, where a term is taken away (finding them takes
+# time in the square of their number); none otherwise, or when R cannot tell.
 term_labels <- function(formula) {
+  if (!"-" %in% all.names(formula[[3]])) return(character())
   tryCatch(attr(stats::terms(formula), "term.labels"), error = function(e) character())
 }
 

@@ -19,10 +19,13 @@ Networks: `Net`, with `Dense`, `BatchNorm`, `Dropout`, activations by name and `
 estimators for scikit-learn are in `bnorm.sklearn`.
 """
 from . import _core
-from ._matrix import (Gram, Moments, RunningStats, Stats, backward, dense_backward, dense_forward, fold, forward,
+from ._layers import BatchNorm, Dense, Dropout, Layer
+from ._matrix import (Gram, Moments, Stats, backward, dense_backward, dense_forward, fold, forward,
                       get_threads, gram, group_norm, group_norm_backward, infer, infer_backward, jacobian, layer_norm,
                       layer_norm_backward, merge, moments, set_threads)
-from ._net import BatchNorm, BlockCheck, Dense, Dropout, FitReport, Layer, Net
+from ._net import Net
+from ._reports import BlockCheck, FitReport
+from ._running import RunningStats
 
 __version__: str = _core.version()
 

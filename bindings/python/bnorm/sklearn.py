@@ -21,8 +21,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from ._layers import BatchNorm, Dense, Dropout
 from ._matrix import moments
-from ._net import BatchNorm, Dense, Dropout, Net
+from ._net import Net
 
 __all__ = ["BatchNormClassifier", "BatchNormRegressor"]
 

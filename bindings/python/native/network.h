@@ -13,7 +13,7 @@ typedef struct py_shapes {
     bnorm_block_shape blocks[BNORM_LAYER_BLOCKS];
 } py_shapes;
 
-/* A layer written in Python: `object` is bnorm._net._Adapter. The library's vectors have room
+/* A layer written in Python: `object` is bnorm._layers._Adapter. The library's vectors have room
  * for the parameters in `shapes`; another answer later is refused. */
 typedef struct py_user_layer {
     bnorm_layer layer;

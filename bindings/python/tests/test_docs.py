@@ -13,7 +13,7 @@ import bnorm
 import bnorm._core
 from support import draw
 
-MODULES = ["bnorm", "bnorm._matrix", "bnorm._net", "bnorm.sklearn"]
+MODULES = ["bnorm", "bnorm._matrix", "bnorm._running", "bnorm._layers", "bnorm._net", "bnorm.sklearn"]
 
 
 @pytest.mark.parametrize("name", MODULES)

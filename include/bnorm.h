@@ -766,6 +766,15 @@ BNORM_API bnorm_status bnorm_net_check(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat
                                        const bnorm_loss *loss, uint64_t seed, ptrdiff_t entries,
                                        bnorm_check_block *report);
 
+/* The same; before each pass interrupted(user) is asked, and ends the check when it is not 0. The
+ * parameters are as before then, the report is not complete. interrupted may be NULL.
+ * Errors: also INTERRUPTED. */
+BNORM_API bnorm_status bnorm_net_check_until(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x,
+                                             bnorm_mat_f64 y, const double *weights,
+                                             const bnorm_loss *loss, uint64_t seed,
+                                             ptrdiff_t entries, int (*interrupted)(void *user),
+                                             void *user, bnorm_check_block *report);
+
 /* ------------------------------------------------------------------------------ training */
 
 typedef enum bnorm_optimizer {

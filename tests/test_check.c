@@ -228,12 +228,54 @@ static void any_chain(void **state)
     bnorm_ctx_destroy(ctx);
 }
 
+static int count_down(void *user)
+{
+    int *left = user;
+    return (*left)-- == 0;
+}
+
+/* Whenever it is interrupted, the network is as it was; where it is not, the check is the same. */
+static void interruptions(void **state)
+{
+    (void)state;
+    bnorm_ctx *ctx = make_ctx(1);
+    const bnorm_rule rule = {1e-5, 0};
+    data d = make_data("squared");
+    bnorm_net *net = make_net(ctx, &rule, "tanh", 0, 1);
+    bnorm_check_block report[BLOCKS], plain[BLOCKS];
+    bnorm_mat_f64 x = bnorm_view_f64(d.x, N, P, BNORM_ROW_MAJOR);
+    bnorm_mat_f64 y = bnorm_view_f64(d.y, N, 1, BNORM_ROW_MAJOR);
+    const bnorm_loss *loss = bnorm_loss_find("squared");
+    double before[1024];
+    ptrdiff_t count;
+    const double *params = bnorm_net_parameters(net, &count);
+    assert_true(count <= 1024);
+    memcpy(before, params, (size_t)count * sizeof *before);
+    assert_ok(ctx, bnorm_net_check(ctx, net, x, y, NULL, loss, 9, 0, plain));
+    for (int passes = 0; passes < 40; passes++) {
+        int left = passes;
+        assert_int_equal(
+            bnorm_net_check_until(ctx, net, x, y, NULL, loss, 9, 0, count_down, &left, report),
+            BNORM_E_INTERRUPTED);
+        assert_int_equal(left, -1);
+        assert_memory_equal(params, before, (size_t)count * sizeof *before);
+    }
+    int never = -1;
+    assert_ok(ctx, bnorm_net_check_until(ctx, net, x, y, NULL, loss, 9, 0, count_down, &never,
+                                         report));
+    for (ptrdiff_t k = 0; k < bnorm_net_block_count(net); k++)
+        assert_true(report[k].numeric == plain[k].numeric && report[k].bound == plain[k].bound);
+    bnorm_net_destroy(net);
+    bnorm_ctx_destroy(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_combinations), cmocka_unit_test(badly_conditioned),
         cmocka_unit_test(at_the_kink),      cmocka_unit_test(bending_slopes),
         cmocka_unit_test(bounds_are_sharp), cmocka_unit_test(any_chain),
+        cmocka_unit_test(interruptions),
     };
     return cmocka_run_group_tests_name("check", tests, NULL, NULL);
 }

@@ -49,6 +49,8 @@ typedef struct checker {
     double noise;       /* of F */
     double scale;       /* largest entry of the gradient */
     double *memory;
+    int (*interrupted)(void *user); /* or NULL */
+    void *interrupted_user;
 } checker;
 
 /* ------------------------------------------------------------------------------ objective */
@@ -59,6 +61,8 @@ static bnorm_status check_objective(checker *c, bnorm_mat_f64 x, double *value,
 {
     bnorm_pass pass = {.training = 1, .seed = c->seed, .weights = c->weights, .ctx = c->ctx};
     criterion goal = {.loss = c->loss, .y = c->y, .weights = c->weights, .u = c->u, .n = c->n};
+    if (c->interrupted && c->interrupted(c->interrupted_user))
+        return bnorm_fail(c->ctx, BNORM_E_INTERRUPTED, "the check was interrupted");
     bnorm_status status = bnorm_net_run(c->net, &pass, x, &goal, value, gradient);
     if (status != BNORM_OK) return status;
     bnorm_mat_f64 scores = bnorm_net_kept(c->net, c->net->layer_count - 1);
@@ -319,8 +323,25 @@ bnorm_status bnorm_net_check(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x, bn
                              const double *weights, const bnorm_loss *loss, uint64_t seed,
                              ptrdiff_t entries, bnorm_check_block *report)
 {
-    checker c = {
-        .ctx = ctx, .net = net, .x = x, .y = y, .weights = weights, .loss = loss, .seed = seed};
+    return bnorm_net_check_until(ctx, net, x, y, weights, loss, seed, entries, NULL, NULL,
+                                 report);
+}
+
+bnorm_status bnorm_net_check_until(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x,
+                                   bnorm_mat_f64 y, const double *weights,
+                                   const bnorm_loss *loss, uint64_t seed, ptrdiff_t entries,
+                                   int (*interrupted)(void *user), void *user,
+                                   bnorm_check_block *report)
+{
+    checker c = {.ctx = ctx,
+                 .net = net,
+                 .x = x,
+                 .y = y,
+                 .weights = weights,
+                 .loss = loss,
+                 .seed = seed,
+                 .interrupted = interrupted,
+                 .interrupted_user = user};
     if (!report || entries < 0)
         return bnorm_fail(ctx, BNORM_E_ARGUMENT, "%s",
                           report ? "entries is negative" : "report is NULL");

@@ -305,8 +305,9 @@ SEXP net_check_call(SEXP pointer, SEXP columns, SEXP weights, SEXP seed, SEXP en
         (bnorm_check_block *)R_alloc((size_t)blocks + 1, sizeof *report);
     user_state state;
     user_begin(&state, h);
-    bnorm_status status = bnorm_net_check(glue_ctx(), net, mx, my, u, bnorm_model_loss(m),
-                                          (uint64_t)s, most, report);
+    bnorm_status status =
+        bnorm_net_check_until(glue_ctx(), net, mx, my, u, bnorm_model_loss(m), (uint64_t)s,
+                              most, user_interrupted, NULL, report);
     user_end(&state);
     if (status != BNORM_E_CHECK) glue_try(status);
     holder_release(guard);

@@ -182,3 +182,27 @@ test_that("an interrupt ends a long prediction", {
                    "interrupted")
   expect_lt(count, 50)
 })
+
+test_that("an interrupt ends a gradient check, and the network is as it was", {
+  skip_on_os("windows")
+  f <- bnorm(mpg ~ ., mtcars, hidden = c(60, 60), epochs = 2)
+  before <- coef(f)
+  start <- proc.time()[["user.self"]]
+  system(sprintf("(sleep 0.5; kill -INT %d) &", Sys.getpid()))
+  got <- tryCatch(check_gradient(f, mtcars[rep(1:32, 100), ]),
+                  interrupt = function(c) "interrupted")
+  expect_identical(got, "interrupted")
+  expect_lt(proc.time()[["user.self"]] - start, 10) # all of it takes twice that
+  expect_identical(coef(f), before)
+  quick <- bn_activation("quick", function(b) {
+    if (armed && (count <<- count + 1) == 20) tools::pskill(Sys.getpid(), tools::SIGINT)
+    tanh(b)
+  }, function(b) 1 - tanh(b)^2)
+  armed <- FALSE
+  count <- 0
+  f <- bnorm(mpg ~ wt, mtcars, hidden = 2, activation = quick, epochs = 2)
+  armed <- TRUE
+  expect_identical(tryCatch(check_gradient(f), interrupt = function(c) "interrupted"),
+                   "interrupted")
+  expect_lt(count, 25)
+})

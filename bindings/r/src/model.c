@@ -334,7 +334,10 @@ SEXP net_gradient_call(SEXP pointer, SEXP x, SEXP y, SEXP weights, SEXP loss)
     int protected = 0;
     holder *h = holder_get(pointer);
     bnorm_net *net = h->model ? bnorm_model_net(h->model) : h->net;
+    const part *newest = h->parts;
     const bnorm_loss *l = build_loss(h, loss);
+    if (h->parts != newest) /* the pointer keeps what its parts refer to */
+        R_SetExternalPtrProtected(pointer, Rf_cons(loss, R_ExternalPtrProtected(pointer)));
     bnorm_mat_f64 vx = glue_view(glue_matrix(x, "x", &protected));
     bnorm_mat_f64 vy = glue_view(glue_matrix(y, "y", &protected));
     const double *w =

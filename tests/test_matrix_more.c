@@ -1,6 +1,7 @@
 /* matrix_more: moments and their merge, inference, folding. */
 #include "matrix_support.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,6 +132,34 @@ static void merge_of_parts(void **state)
     mat_free(&x);
 }
 
+/* gamma = 0 sends nothing back, also where rstd exceeds floats; dgamma is there all the same. */
+static void zero_gamma_of_tiny_columns(void **state)
+{
+    (void)state;
+    enum { N = 37, P = 5 };
+    for (int k = 0; k < 2; k++) {
+        bnorm_layout layout = k ? BNORM_COL_MAJOR : BNORM_ROW_MAJOR;
+        float x[N * P], w[N * P], dx[N * P], gamma[P] = {0, 1, 0, 1, 0}, dgamma[P], dbeta[P];
+        double mean[P], rstd[P];
+        bnorm_rule rule = {0, 0};
+        for (int i = 0; i < N * P; i++) {
+            x[i] = 1e-40F * (float)(i * i % 11); /* subnormal */
+            w[i] = (float)sin(1 + i);
+        }
+        bnorm_mat_f32 mx = bnorm_view_f32(x, N, P, layout), mw = mx, mdx = mx;
+        mw.data = w;
+        mdx.data = dx;
+        assert_ok(NULL, bnorm_forward_f32(NULL, mx, NULL, gamma, NULL, rule, mdx, mean, rstd));
+        assert_ok(NULL, bnorm_backward_f32(NULL, mx, mw, NULL, gamma, mean, rstd, rule, mdx,
+                                           dgamma, dbeta));
+        for (int j = 0; j < P; j++) {
+            assert_true(rstd[j] > (double)FLT_MAX && isfinite(dgamma[j]) && dgamma[j] != 0);
+            for (int i = 0; gamma[j] == 0 && i < N; i++)
+                assert_true(dx[layout == BNORM_ROW_MAJOR ? i * P + j : j * N + i] == 0);
+        }
+    }
+}
+
 static void infer_by_formula(void **state)
 {
     (void)state;
@@ -247,6 +276,7 @@ int main(void)
         cmocka_unit_test(forward_with_stats),
         cmocka_unit_test(empty_moments),
         cmocka_unit_test(merge_of_parts),
+        cmocka_unit_test(zero_gamma_of_tiny_columns),
         cmocka_unit_test(infer_by_formula),
         cmocka_unit_test(infer_rows_are_independent),
         cmocka_unit_test(fold_is_infer_of_the_product),

@@ -100,6 +100,48 @@ static void gram_itself(void **state)
     tear_down(&p);
 }
 
+/* Products of columns k and l about their means, over n - ddof: from the first row, for x - x0 is
+ * exact. */
+static long double covariance(const problem *p, ptrdiff_t k, ptrdiff_t l)
+{
+    long double n = 0, sum_k = 0, sum_l = 0, sum_kl = 0;
+    double k0 = mat_get(&p->x, 0, k), l0 = mat_get(&p->x, 0, l);
+    for (ptrdiff_t i = 0; i < p->rows; i++) {
+        long double w = p->weights ? p->weights[i] : 1;
+        long double a = mat_get(&p->x, i, k) - k0, b = mat_get(&p->x, i, l) - l0;
+        n += w;
+        sum_k += w * a;
+        sum_l += w * b;
+        sum_kl += w * a * b;
+    }
+    return (sum_kl - sum_k * sum_l / n) / (n - (long double)p->rule.ddof);
+}
+
+/* S is measured from the means with their rests, where a rounded mean is off by much of a sd: the
+ * tolerance knows nothing of mean/sd, for x - xbar is exact. */
+static void gram_far_from_zero(void **state)
+{
+    (void)state;
+    const double means[] = {1e9, 1e11, 1e12, 3e15};
+    for (int c = 0; c < 4 * 4; c++) {
+        problem p = usual(0, c & 1 ? BNORM_ROW_MAJOR : BNORM_COL_MAJOR);
+        gram_memory m;
+        p.mean = means[c / 4];
+        p.weighted = c >> 1 & 1;
+        set_up(&p);
+        assert_ok(NULL, make_gram(NULL, &p, &m));
+        const double *s = m.gram.s;
+        for (ptrdiff_t k = 0; k < p.p1; k++)
+            for (ptrdiff_t l = 0; l < p.p1; l++) {
+                double size = sqrt(s[k * p.p1 + k] * s[l * p.p1 + l]);
+                check_near(s[k * p.p1 + l], covariance(&p, k, l), size * 0x1p-46, "s", k, l);
+                assert_memory_equal(s + k * p.p1 + l, s + l * p.p1 + k, sizeof *s);
+            }
+        free(m.values);
+        tear_down(&p);
+    }
+}
+
 /* ------------------------------------------------------------------------------------- bits */
 
 static void check_same(const problem *p, const answer *a, const answer *b)
@@ -304,10 +346,15 @@ static void edges(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(radial_identity), cmocka_unit_test(exact_columns),
-        cmocka_unit_test(gram_itself),     cmocka_unit_test(same_bits),
-        cmocka_unit_test(shares_of_rows),  cmocka_unit_test(failing_allocations),
-        cmocka_unit_test(refusals),        cmocka_unit_test(edges),
+        cmocka_unit_test(radial_identity),
+        cmocka_unit_test(exact_columns),
+        cmocka_unit_test(gram_itself),
+        cmocka_unit_test(gram_far_from_zero),
+        cmocka_unit_test(same_bits),
+        cmocka_unit_test(shares_of_rows),
+        cmocka_unit_test(failing_allocations),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(edges),
     };
     return cmocka_run_group_tests_name("matrix_gram_more", tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "matrix/centred.h"
 #include "matrix/moments.h"
+#include "matrix/weightspace.h"
 
 static bnorm_status check(bnorm_ctx *ctx, const bnorm_view *x, const double *weights,
                           double ddof, const double *xbar, const double *s,
@@ -38,6 +39,18 @@ static bnorm_status means(bnorm_ctx *ctx, const bnorm_view *x, const double *wei
     return status;
 }
 
+/* rest_i rest_j is a product like any other: S stays symmetric to the bit. */
+void bnorm_gram_finish(ptrdiff_t cols, double n, double ddof, double *rest, double *s)
+{
+    double degrees = n - ddof, share = n / degrees;
+    for (ptrdiff_t k = 0; k < cols; k++) rest[k] /= n;
+    for (ptrdiff_t i = 0; i < cols; i++)
+        for (ptrdiff_t j = 0; j < cols; j++)
+            s[i * cols + j] = s[i * cols + j] / degrees - rest[i] * rest[j] * share;
+    for (ptrdiff_t k = 0; k < cols; k++)
+        if (s[k * cols + k] < 0) s[k * cols + k] = 0;
+}
+
 static bnorm_status make(bnorm_ctx *ctx, const bnorm_view *x, const double *weights,
                          double ddof, double *xbar, double *s, bnorm_gram *gram)
 {
@@ -53,8 +66,7 @@ static bnorm_status make(bnorm_ctx *ctx, const bnorm_view *x, const double *weig
         BNORM_TRY(bnorm_reduce(ctx, s, count));
         BNORM_TRY(bnorm_reduce(ctx, rest, x->cols));
     }
-    for (ptrdiff_t k = 0; k < x->cols; k++) rest[k] /= n;
-    for (ptrdiff_t k = 0; k < count; k++) s[k] /= n - ddof;
+    bnorm_gram_finish(x->cols, n, ddof, rest, s);
     *gram = (bnorm_gram){x->rows, x->cols, weights, n, ddof, xbar, s};
     return BNORM_OK;
 }

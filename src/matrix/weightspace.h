@@ -5,6 +5,11 @@
 
 #include "bnorm.h"
 
+/* From sums over the rows, with Xc measured from the rounded means: rest = 1'diag(omega)Xc becomes
+ * the rest of the means, rest/n, and s = Xc'diag(omega)Xc becomes S = (s - n rest rest')/M, from
+ * the means with their rests. */
+void bnorm_gram_finish(ptrdiff_t cols, double n, double ddof, double *rest, double *s);
+
 /* sg = S G1. */
 void bnorm_gram_times(bnorm_ctx *ctx, const bnorm_gram *gram, ptrdiff_t cols, const double *g1,
                       double *sg);

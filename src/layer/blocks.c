@@ -100,7 +100,7 @@ static bnorm_status make_layout(bnorm_ctx *ctx, bnorm_net *net, layout *m)
         if (status != BNORM_OK) return status;
     }
     m->parameters = bnorm_alloc_zero(ctx, m->parameter_count, sizeof *m->parameters);
-    m->statistics = bnorm_alloc_zero(ctx, m->statistic_count, sizeof *m->statistics);
+    m->statistics = bnorm_alloc_zero(ctx, m->statistic_count, 2 * sizeof *m->statistics);
     if (!m->parameters || !m->statistics)
         return bnorm_fail_memory(ctx, "the parameters of the network");
     return BNORM_OK;
@@ -116,6 +116,7 @@ static void take_layout(bnorm_net *net, const layout *m)
     net->block_count = m->block_count;
     net->parameter_count = m->parameter_count;
     net->statistic_count = m->statistic_count;
+    net->before = m->statistics + m->statistic_count;
     net->started = 1;
     double *next = net->statistics;
     for (ptrdiff_t k = 0; k < net->layer_count; k++) {

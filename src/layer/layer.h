@@ -69,6 +69,7 @@ struct bnorm_net {
     buffer x_copy, y_copy;   /* column-major data, row-major */
     buffer infer_x, infer[2];
     double *moments; /* mean and m2 of two blocks of rows, for the population pass */
+    double *before;  /* the statistics before that pass */
 
     /* One training pass: its input, and what sweeps over its rows work in. */
     bnorm_mat_f64 x;
@@ -185,6 +186,8 @@ bnorm_mat_f64 bnorm_net_kept(const bnorm_net *net, ptrdiff_t k);
 
 /* Whether a stream takes networks of this form (layer/stream.h). */
 int bnorm_stream_takes(const bnorm_net *net);
+/* How many rows of a stream have a positive weight, and the sum of the weights. */
+ptrdiff_t bnorm_stream_rows(const bnorm_stream *stream, double *n);
 /* Sets the network's inference statistics as bnorm_stream_loss does, without the loss. */
 bnorm_status bnorm_stream_statistics(bnorm_ctx *ctx, bnorm_stream *stream);
 

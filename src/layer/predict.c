@@ -207,11 +207,8 @@ bnorm_status bnorm_net_population(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 
     if (status == BNORM_OK) status = reserve(ctx, net, x.rows);
     if (status != BNORM_OK) return status;
     size_t bytes = (size_t)net->statistic_count * sizeof *net->statistics;
-    double *before = bnorm_alloc(ctx, net->statistic_count, sizeof *before);
-    if (!before) return bnorm_fail_memory(ctx, "the statistics before");
-    memcpy(before, net->statistics, bytes);
+    memcpy(net->before, net->statistics, bytes);
     status = set_all(ctx, net, x, weights);
-    if (status != BNORM_OK) memcpy(net->statistics, before, bytes);
-    bnorm_free(before);
+    if (status != BNORM_OK) memcpy(net->statistics, net->before, bytes);
     return status;
 }

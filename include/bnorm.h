@@ -734,15 +734,16 @@ BNORM_API void bnorm_stream_destroy(bnorm_stream *stream); /* accepts NULL */
 /* What bnorm_net_gradient gives for all rows, to rounding, at the network's present parameters;
  * gradient may be NULL. A column that fails the test of bnorm_dense_forward has its moments, and
  * Xc'diag(omega)z/M in place of S g, from one more sweep, and its dgamma by (B2). The same bits
- * for any number of threads, from matrices and from sources whatever they read at a time.
- * Errors: USER (the source). */
+ * for any number of threads, from matrices of either layout and from sources whatever they read
+ * at a time. What a source reads is checked again each time.
+ * Errors: ARGUMENT, DATA (a source that changed: an illegal target), MEMORY, USER (the source). */
 BNORM_API bnorm_status bnorm_stream_gradient(bnorm_ctx *ctx, bnorm_stream *stream,
                                              uint64_t seed, uint64_t step, double *value,
                                              double *gradient);
 
 /* R in inference, with mean and variance over all rows, which become the network's inference
  * statistics (what bnorm_net_population sets).
- * Errors: NONFINITE (the network keeps its statistics), USER. */
+ * Errors: NONFINITE (the network keeps its statistics), and those of bnorm_stream_gradient. */
 BNORM_API bnorm_status bnorm_stream_loss(bnorm_ctx *ctx, bnorm_stream *stream, double *value);
 
 /* ------------------------------------------------------------------------ gradient check */

@@ -207,6 +207,15 @@ static void refusals(void **state)
     make_net(p, 0.5);
     assert_fails(p->ctx, fit_source(p, 0), BNORM_E_ARGUMENT, "dropout");
     make_net(p, 0);
+    bnorm_mat_f64 all = p->mx;
+    p->mx.rows = p->my.rows = 1;
+    p->weights[0] = 5;
+    assert_fails(p->ctx, fit_source(p, 0), BNORM_E_DOMAIN, "1 row of positive weight");
+    assert_fails(p->ctx, fit_memory(p, 0), BNORM_E_DOMAIN, "1 row of positive weight");
+    p->mx.rows = p->my.rows = all.rows;
+    for (ptrdiff_t i = 0; i < all.rows; i++) p->weights[i] = i == 800 ? 3 : 0;
+    assert_fails(p->ctx, fit_source(p, 0), BNORM_E_DOMAIN, "1 row of positive weight");
+    for (ptrdiff_t i = 0; i < all.rows; i++) p->weights[i] = (double)(i % 3);
     p->x[77] = INFINITY;
     assert_fails(p->ctx, fit_source(p, 0), BNORM_E_NONFINITE, "not finite");
     assert_fails(p->ctx, fit_memory(p, 0), BNORM_E_NONFINITE, "row 7, column 6");

@@ -86,6 +86,34 @@ static void same_bits(void **state)
     tear_down(&p);
 }
 
+/* Column-major matrices give the bits of a source, which is row-major. */
+static void same_bits_of_layouts(void **state)
+{
+    (void)state;
+    const ptrdiff_t rows[] = {62, 1000, 9001};
+    for (int k = 0; k < 3; k++) {
+        setting s = k == 2 ? several_slabs() : usual_setting;
+        s.rows = rows[k];
+        s.inputs = 5;
+        s.layout = BNORM_COL_MAJOR;
+        s.mean = 0.5;
+        problem p = set_up(s);
+        reader r = {.p = &p, .most = 700};
+        bnorm_source source = source_of(&r);
+        bnorm_stream *stream, *from_source;
+        double value, expected;
+        assert_ok(NULL, bnorm_stream_create(NULL, p.net, p.x, p.y, p.weights, p.loss, &stream));
+        assert_ok(NULL, bnorm_stream_open(NULL, p.net, &source, p.loss, &from_source));
+        assert_ok(NULL, bnorm_stream_gradient(NULL, stream, 1, 1, &value, p.gradient));
+        assert_ok(NULL, bnorm_stream_gradient(NULL, from_source, 1, 1, &expected, p.expected));
+        assert_true(value == expected);
+        assert_memory_equal(p.gradient, p.expected, (size_t)p.count * sizeof(double));
+        bnorm_stream_destroy(stream);
+        bnorm_stream_destroy(from_source);
+        tear_down(&p);
+    }
+}
+
 /* The statistics are those of the population pass, and the loss is that of inference. */
 static void loss_in_inference(void **state)
 {
@@ -141,6 +169,35 @@ static void failing_reads(void **state)
     assert_true(failures > 12); /* three slabs, four sweeps at least */
     bnorm_ctx_destroy(ctx);
     tear_down(&p);
+}
+
+/* What a source gives later is no more trusted than what it gave first. */
+static void changing_sources(void **state)
+{
+    (void)state;
+    bnorm_ctx *ctx = make_ctx(1);
+    setting s = several_slabs();
+    s.loss = "softmax";
+    problem p = set_up(s);
+    reader r = {.p = &p};
+    bnorm_source source = source_of(&r);
+    bnorm_stream *stream;
+    double value, target = *cell(p.y, 5000, 0);
+    assert_ok(ctx, bnorm_stream_open(ctx, p.net, &source, p.loss, &stream));
+    *cell(p.y, 5000, 0) = 1e8;
+    assert_fails(ctx, bnorm_stream_gradient(ctx, stream, 1, 1, &value, p.gradient),
+                 BNORM_E_DATA, "begins with 1e+08");
+    assert_fails(ctx, bnorm_stream_loss(ctx, stream, &value), BNORM_E_DATA, "counting rows");
+    *cell(p.y, 5000, 0) = target;
+    p.weights[7] = NAN;
+    assert_fails(ctx, bnorm_stream_gradient(ctx, stream, 1, 1, &value, NULL), BNORM_E_ARGUMENT,
+                 "weight");
+    p.weights[7] = 1;
+    assert_ok(ctx, bnorm_stream_gradient(ctx, stream, 1, 1, &value, p.gradient));
+    assert_true(isfinite(value));
+    bnorm_stream_destroy(stream);
+    tear_down(&p);
+    bnorm_ctx_destroy(ctx);
 }
 
 static bnorm_status whole(bnorm_ctx *ctx, void *argument)
@@ -243,9 +300,10 @@ static void refused_rows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(same_bits),     cmocka_unit_test(loss_in_inference),
-        cmocka_unit_test(failing_reads), cmocka_unit_test(failing_allocations),
-        cmocka_unit_test(refused_forms), cmocka_unit_test(refused_rows),
+        cmocka_unit_test(same_bits),         cmocka_unit_test(same_bits_of_layouts),
+        cmocka_unit_test(loss_in_inference), cmocka_unit_test(changing_sources),
+        cmocka_unit_test(failing_reads),     cmocka_unit_test(failing_allocations),
+        cmocka_unit_test(refused_forms),     cmocka_unit_test(refused_rows),
     };
     return cmocka_run_group_tests_name("stream_source", tests, NULL, NULL);
 }

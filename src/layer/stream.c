@@ -10,6 +10,7 @@
 #include "matrix/blas.h"
 #include "matrix/centred.h"
 #include "matrix/view.h"
+#include "matrix/weightspace.h"
 
 enum {
     TASKS = 16,           /* at most, each with sums of its own */
@@ -106,7 +107,7 @@ static void cut(bnorm_stream *s)
     s->sums_size = stream_sum_loss(s) + 2;
     for (ptrdiff_t k = 2; k < net->layer_count; k++) s->sums_size += net->layers[k]->count;
     s->sums_count = larger(1, smaller(TASKS, SUMS / s->sums_size));
-    s->slab = s->sums_count * SLAB_TASK_BLOCKS * s->height;
+    s->slab = larger(1, smaller(s->sums_count * SLAB_TASK_BLOCKS * s->height, s->source.rows));
     ptrdiff_t blocks = (s->source.rows + s->height - 1) / s->height;
     s->sums_count = larger(1, smaller(s->sums_count, blocks));
 }
@@ -157,8 +158,9 @@ static void place_vectors(bnorm_stream *s, taker *t)
     s->sum_place = (ptrdiff_t *)take(t, 1, s->net->layer_count);
     s->work = take(t, s->sums_count, s->work_size);
     s->sums = take(t, s->sums_count, s->sums_size);
+    if (s->source.read || s->whole.x.layout == BNORM_COL_MAJOR)
+        s->slab_x = take(t, s->slab, s->p1);
     if (!s->source.read) return;
-    s->slab_x = take(t, s->slab, s->p1);
     s->slab_y = take(t, s->slab, s->targets);
     if (s->source.weighted) s->slab_weights = take(t, s->slab, 1);
 }
@@ -178,6 +180,17 @@ static bnorm_status reserve(bnorm_ctx *ctx, bnorm_stream *s)
 
 /* --------------------------------------------------------------------------------- visits */
 
+static bnorm_status check_slab(bnorm_ctx *ctx, bnorm_stream *s, const window *w)
+{
+    bnorm_status status = bnorm_net_check_x(ctx, s->net, w->x);
+    if (status == BNORM_OK) status = bnorm_net_check_targets(ctx, s->net, w->x, w->y, s->loss);
+    if (status == BNORM_OK) status = bnorm_check_weights(ctx, w->rows, w->weights);
+    if (status == BNORM_OK || w->first == 0) return status;
+    char message[BNORM_MESSAGE_SIZE];
+    memcpy(message, bnorm_ctx_message(ctx), ctx ? sizeof message : 1);
+    return bnorm_fail(ctx, status, "counting rows from %td: %s", w->first + 1, message);
+}
+
 static bnorm_status read_rows(bnorm_ctx *ctx, bnorm_stream *s, window *w)
 {
     ptrdiff_t most = s->source.most > 0 ? s->source.most : w->rows;
@@ -193,7 +206,20 @@ static bnorm_status read_rows(bnorm_ctx *ctx, bnorm_stream *s, window *w)
     w->x = bnorm_view_f64(s->slab_x, w->rows, s->p1, BNORM_ROW_MAJOR);
     w->y = bnorm_view_f64(s->slab_y, w->rows, s->targets, BNORM_ROW_MAJOR);
     w->weights = s->slab_weights;
-    return BNORM_OK;
+    return check_slab(ctx, s, w);
+}
+
+/* Column-major x is copied: the sums of either layout have an order of their own. */
+static void take_rows(const bnorm_stream *s, window *w)
+{
+    const window *all = &s->whole;
+    w->x = bnorm_rows_of(all->x, w->first, w->rows);
+    w->y = bnorm_rows_of(all->y, w->first, w->rows);
+    w->weights = all->weights ? all->weights + w->first : NULL;
+    if (w->x.layout == BNORM_ROW_MAJOR) return;
+    bnorm_mat_f64 copy = bnorm_view_f64(s->slab_x, w->rows, s->p1, BNORM_ROW_MAJOR);
+    bnorm_copy(w->x, copy);
+    w->x = copy;
 }
 
 bnorm_status bnorm_stream_visit(bnorm_ctx *ctx, bnorm_stream *s, int by_slab,
@@ -201,18 +227,14 @@ bnorm_status bnorm_stream_visit(bnorm_ctx *ctx, bnorm_stream *s, int by_slab,
                                                       const window *w, void *user),
                                 void *user)
 {
-    const window *all = &s->whole;
-    if (!s->source.read && !by_slab) return visit(ctx, s, all, user);
+    if (!s->source.read && !by_slab) return visit(ctx, s, &s->whole, user);
     bnorm_status status = BNORM_OK;
     for (ptrdiff_t i = 0; i < s->source.rows && status == BNORM_OK; i += s->slab) {
         window w = {.first = i, .rows = smaller(s->slab, s->source.rows - i)};
         if (s->source.read)
             status = read_rows(ctx, s, &w);
-        else {
-            w.x = bnorm_rows_of(all->x, i, w.rows);
-            w.y = bnorm_rows_of(all->y, i, w.rows);
-            w.weights = all->weights ? all->weights + i : NULL;
-        }
+        else
+            take_rows(s, &w);
         if (status == BNORM_OK) status = visit(ctx, s, &w, user);
     }
     return status;
@@ -225,22 +247,11 @@ typedef struct gathering {
     double n, *m2, *mean_b, *m2_b, *s_b;
 } gathering;
 
-static bnorm_status check_slab(bnorm_ctx *ctx, bnorm_stream *s, const window *w)
-{
-    bnorm_status status = bnorm_net_check_x(ctx, s->net, w->x);
-    if (status == BNORM_OK) status = bnorm_net_check_targets(ctx, s->net, w->x, w->y, s->loss);
-    if (status == BNORM_OK) status = bnorm_check_weights(ctx, w->rows, w->weights);
-    if (status == BNORM_OK || w->first == 0) return status;
-    char message[BNORM_MESSAGE_SIZE];
-    memcpy(message, bnorm_ctx_message(ctx), ctx ? sizeof message : 1);
-    return bnorm_fail(ctx, status, "counting rows from %td: %s", w->first + 1, message);
-}
-
 static bnorm_status add_moments(bnorm_ctx *ctx, bnorm_stream *s, const window *w, void *user)
 {
     gathering *g = user;
     double n;
-    BNORM_TRY(check_slab(ctx, s, w));
+    for (ptrdiff_t i = 0; i < w->rows; i++) s->positive += !w->weights || w->weights[i] > 0;
     BNORM_TRY(bnorm_moments_f64(ctx, w->x, w->weights, &n, g->mean_b, g->m2_b));
     return bnorm_moments_merge(ctx, s->p1, &g->n, s->xbar, g->m2, n, g->mean_b, g->m2_b);
 }
@@ -263,8 +274,7 @@ static bnorm_status make_gram(bnorm_ctx *ctx, bnorm_stream *s, gathering *g)
     BNORM_TRY(bnorm_check_divisor(ctx, g->n, ddof));
     BNORM_TRY(bnorm_stream_visit(ctx, s, 1, add_squares, g));
     s->n = g->n;
-    for (ptrdiff_t k = 0; k < s->p1 * s->p1; k++) s->s[k] /= g->n - ddof;
-    for (ptrdiff_t k = 0; k < s->p1; k++) s->xbar[s->p1 + k] /= g->n;
+    bnorm_gram_finish(s->p1, g->n, ddof, s->xbar + s->p1, s->s);
     s->gram = (bnorm_gram){.rows = s->source.rows,
                            .cols = s->p1,
                            .n = g->n,
@@ -317,6 +327,7 @@ bnorm_status bnorm_stream_create(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x
     BNORM_TRY(check_form(ctx, net, loss));
     BNORM_TRY(bnorm_net_check_x(ctx, net, x));
     BNORM_TRY(bnorm_net_check_targets(ctx, net, x, y, loss));
+    BNORM_TRY(bnorm_check_weights(ctx, x.rows, weights));
     bnorm_stream like = {.net = net, .loss = loss, .source = {.rows = x.rows}};
     like.whole = (window){0, x.rows, x, y, weights};
     return make(ctx, &like, stream);
@@ -331,6 +342,12 @@ bnorm_status bnorm_stream_open(bnorm_ctx *ctx, bnorm_net *net, const bnorm_sourc
         return bnorm_fail(ctx, BNORM_E_ARGUMENT, "a stream needs a source with read");
     bnorm_stream like = {.net = net, .loss = loss, .source = *source};
     return make(ctx, &like, stream);
+}
+
+ptrdiff_t bnorm_stream_rows(const bnorm_stream *stream, double *n)
+{
+    *n = stream->n;
+    return stream->positive;
 }
 
 void bnorm_stream_destroy(bnorm_stream *stream)

@@ -20,10 +20,11 @@ struct bnorm_stream {
     bnorm_source source; /* rows: all; read NULL: matrices */
     window whole;        /* the matrices */
     ptrdiff_t targets;
-    double n;
+    double n;           /* sum of the weights */
+    ptrdiff_t positive; /* rows of positive weight */
 
-    ptrdiff_t p1, p2, ld;           /* of a centred block with a column of ones */
-    ptrdiff_t height, blocks, slab; /* rows of a block, blocks, rows of a slab */
+    ptrdiff_t p1, p2, ld;   /* of a centred block with a column of ones */
+    ptrdiff_t height, slab; /* rows of a block, of a slab */
     double *slab_x, *slab_y, *slab_weights;
 
     bnorm_gram gram;
@@ -66,7 +67,9 @@ typedef struct stream_sweep {
 void bnorm_stream_gradient_task(const stream_sweep *w, ptrdiff_t task, ptrdiff_t slot);
 void bnorm_stream_moments_task(const stream_sweep *w, ptrdiff_t task, ptrdiff_t slot);
 
-/* Visits all rows, `rows` (a multiple of the slab, or all) at a time. */
+/* Visits all rows in their order: slab after slab from a source, whose rows are checked each
+ * time, for they may have changed. Matrices are one window; with by_slab they too come slab after
+ * slab, x row-major, as from a source. */
 bnorm_status bnorm_stream_visit(bnorm_ctx *ctx, bnorm_stream *s, int by_slab,
                                 bnorm_status (*visit)(bnorm_ctx *ctx, bnorm_stream *s,
                                                       const window *w, void *user),

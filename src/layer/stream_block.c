@@ -29,15 +29,14 @@ static void centre(const block *b)
 {
     const bnorm_stream *s = b->s;
     bnorm_mat_f64 x = bnorm_rows_of(b->w->x, b->first, b->rows);
-    if (x.layout == BNORM_ROW_MAJOR) {
-        bnorm_tile tile = {x.data, b->rows, s->p1, x.ld};
-        bnorm_affine a = {s->xbar, s->ones, s->zeros};
-        bnorm_kernels_f64()->row_affine(&tile, &a, b->x, s->ld, 0);
-    } else {
-        bnorm_copy(x, (bnorm_mat_f64){b->x, b->rows, s->p1, s->ld, BNORM_ROW_MAJOR});
-        for (ptrdiff_t i = 0; i < b->rows; i++)
-            for (ptrdiff_t k = 0; k < s->p1; k++) b->x[i * s->ld + k] -= s->xbar[k];
+    if (x.layout != BNORM_ROW_MAJOR) {
+        bnorm_mat_f64 copy = {b->x, b->rows, s->p1, s->ld, BNORM_ROW_MAJOR};
+        bnorm_copy(x, copy);
+        x = copy;
     }
+    bnorm_tile tile = {x.data, b->rows, s->p1, x.ld};
+    bnorm_affine a = {s->xbar, s->ones, s->zeros};
+    bnorm_kernels_f64()->row_affine(&tile, &a, b->x, s->ld, 0);
     for (ptrdiff_t i = 0; i < b->rows; i++) b->x[i * s->ld + s->p1] = 1;
 }
 

@@ -69,7 +69,8 @@ static double largest_ddof(const fit *f)
 static bnorm_status check_degrees(fit *f)
 {
     double ddof = largest_ddof(f);
-    ptrdiff_t rows = count_positive(&f->train);
+    ptrdiff_t rows =
+        f->sourced ? bnorm_stream_rows(f->stream, &f->train.n) : count_positive(&f->train);
     if (ddof < 0) return BNORM_OK;
     if (rows < 2)
         return bnorm_fail(f->ctx, BNORM_E_DOMAIN,
@@ -218,6 +219,7 @@ bnorm_status bnorm_fit_source(bnorm_ctx *ctx, bnorm_net *net, const bnorm_source
     if (status == BNORM_OK && x_valid.rows != 0)
         status = take_sample(&f, x_valid, y_valid, weights_valid, &f.valid);
     if (status == BNORM_OK) status = resolve_sourced(&f, options);
+    if (status == BNORM_OK) status = check_degrees(&f);
     if (status == BNORM_OK) status = reserve(&f);
     if (status == BNORM_OK) status = finish(&f, run(&f), report);
     release(&f);

@@ -66,6 +66,11 @@ static void run_step(bench *b, int step, ptrdiff_t rows, ptrdiff_t cols)
     bnorm_tile columns = tile(b->x, cols, rows), w_columns = tile(b->w, cols, rows);
     bnorm_tile line = {b->x, count, 1, count};
     bnorm_coefficients to = {b->v[4], b->v[5], b->v[3]};
+    bnorm_layer_rows layer = {b->v[0], b->v[1], b->v[2], b->v[3], b->x, b->w, 0, 2},
+                     channels = layer;
+    bnorm_layer_sums sums = {b->v[4], b->v[5], b->v[2], b->v[3]};
+    bnorm_layer_sums other_sums = {b->v[2], b->v[3], b->v[4], b->v[5]};
+    channels.channels = 1;
     switch (step) {
     case 0:
         k->row_pivot(&x, b->v[4]);
@@ -92,13 +97,13 @@ static void run_step(bench *b, int step, ptrdiff_t rows, ptrdiff_t cols)
         k->row_slope(&x, &w, b->weights, &s, b->y, LD, 1);
         break;
     case 8:
-        b->sums[0] = k->line_pivot(count, b->x);
+        k->layer_affine(&x, &layer, b->y, LD, 0);
         break;
     case 9:
-        k->line_sums(count, b->x, NULL, 0.3, b->sums);
+        k->layer_affine(&x, &layer, b->y, LD, 1);
         break;
     case 10:
-        k->line_sums(count, b->x, b->weights, 0.3, b->sums);
+        k->layer_affine(&x, &channels, b->y, LD, 0);
         break;
     case 11:
         k->line_pair_sums(count, b->x, b->w, 0.3, b->sums);
@@ -116,31 +121,32 @@ static void run_step(bench *b, int step, ptrdiff_t rows, ptrdiff_t cols)
         k->column_slope(&columns, &w_columns, b->weights, &s, b->y, LD, 0);
         break;
     case 16:
-        k->layer_affine(cols, b->x, 0.1, 1.5, b->v[1], b->v[2], 1, b->y);
+        k->layer_slope(&x, &w, &layer, b->y, LD, 0);
         break;
     case 17:
-        k->layer_sums(cols, b->x, b->w, b->v[1], 0.1, b->sums);
+        k->layer_slope(&x, &w, &layer, b->y, LD, 1);
         break;
     case 18:
-        k->layer_collect(cols, b->x, b->w, 0.1, 1.5, b->v[4], b->v[5]);
+        k->layer_slope(&x, &w, &channels, b->y, LD, 0);
         break;
     case 19:
-        k->layer_slope(cols, b->x, b->w, b->v[1], 1, 1.5, &s, b->y);
+        k->layer_sums(&x, &w, &layer, &sums);
         break;
     case 20:
         k->row_scale(&x, b->v[1], b->y, LD);
         break;
     case 21:
-        k->gather(cols, rows, b->x, LD, b->y);
+        k->layer_columns(&columns, b->v[0], b->v[1], 0.7, 0.2, b->y, LD);
         break;
     case 22:
-        k->scatter(cols, rows, b->x, b->y, LD);
+        k->layer_columns_sums(&columns, &w_columns, b->v[0], b->v[1], 0.7, b->v[4], b->v[5],
+                              b->sums);
         break;
     case 23:
-        k->layer_affine(cols, b->x, 0.1, 1.5, b->v[1], b->v[2], 0, b->y);
+        k->layer_columns_slope(&columns, &w_columns, 0.7, &s, b->y, LD);
         break;
     case 24:
-        k->layer_slope(cols, b->x, b->w, b->v[1], 0, 1.5, &s, b->y);
+        k->layer_sums(&x, &w, &layer, &other_sums);
         break;
     case 25:
         k->column_pivot(&columns, b->v[4]);

@@ -40,12 +40,14 @@ static void check_layer_row(const mat *x, const mat *w, const mat *y, const mat 
         long double zhat = (mat_get(x, i, j) - m) * r, e = gamma[j] * zhat + beta[j];
         long double u = mat_get(w, i, j) * (long double)gamma[j];
         double bound = tol_y(unit, n, (double)e, gamma[j], beta[j], (double)zhat, (double)m,
-                             (double)r, (double)spread);
+                             (double)r, (double)spread) +
+                       tol_map(unit, (double)(gamma[j] * zhat), (double)(gamma[j] * r * m));
         check_near(mat_get(y, i, j), e, bound, "y", i, j);
         long double slope = r * (u - u_mean - zhat * p);
         long double size = r * (fabsl(u) + (1 + fabsl(zhat)) * w_size * (1 + fabsl(m) * r));
-        check_near(mat_get(dx, i, j), slope,
-                   (double)(unit * fabsl(slope) + 40 * (n + 16) * UNIT_F64 * size), "dx", i, j);
+        bound = (double)(unit * fabsl(slope) + 40 * (n + 16) * UNIT_F64 * size);
+        if (unit == UNIT_F32) bound += (double)(8 * UNIT_F32 * size);
+        check_near(mat_get(dx, i, j), slope, bound, "dx", i, j);
     }
 }
 

@@ -33,6 +33,23 @@ typedef struct bnorm_coefficients {
     double *scale, *p, *q;
 } bnorm_coefficients;
 
+/* Rows to be normalised, each over itself. mean, rstd, p, q: one for each row. gamma, beta: of the
+ * kernel's precision, one for each column. But where rows are the `channels` of one group, it
+ * has one of the former, and each row has its gamma and beta. ahead: of rows in memory, so many
+ * rows on are fetched meanwhile; else 0. */
+typedef struct bnorm_layer_rows {
+    const double *mean, *rstd, *p, *q;
+    const void *gamma, *beta;
+    int channels;
+    ptrdiff_t ahead;
+} bnorm_layer_rows;
+
+/* Of rows, set: u = sum(gamma w), ud = sum(gamma w (x - mean)). Of columns, added to: dgamma +=
+ * sum(w (x - mean) rstd), dbeta += sum(w). */
+typedef struct bnorm_layer_sums {
+    double *u, *ud, *dgamma, *dbeta;
+} bnorm_layer_sums;
+
 /* The activations, in the order of the tables below. */
 enum {
     BNORM_IDENTITY,
@@ -78,10 +95,7 @@ typedef struct bnorm_kernels {
     void (*column_slope)(const bnorm_tile *x, const bnorm_tile *w, const double *weights,
                          const bnorm_slope *a, void *dx, ptrdiff_t ld, int stream);
 
-    /* One contiguous row of `count` values; sums are added to. */
-    double (*line_pivot)(ptrdiff_t count, const void *x);
-    void (*line_sums)(ptrdiff_t count, const void *x, const double *weights, double pivot,
-                      double sums[2]);
+    /* One contiguous line of `count` values: sums[0] += sum(w), sums[1] += sum(w (x - mean)). */
     void (*line_pair_sums)(ptrdiff_t count, const void *x, const void *w, double mean,
                            double sums[2]);
 
@@ -98,19 +112,15 @@ typedef struct bnorm_kernels {
                    const double *rstd, const double *dbeta, double *dgamma,
                    const bnorm_coefficients *to);
 
-    /* Layer normalisation of one contiguous row: y = ((x - mean) rstd) gamma + beta. gamma and
-     * beta hold a number for each element, or (each = 0) one for all. */
-    void (*layer_affine)(ptrdiff_t count, const void *x, double mean, double rstd,
-                         const double *gamma, const double *beta, int each, void *y);
-    /* With u = gamma w: sums[0] += sum(u), sums[1] += sum(u (x - mean)). */
-    void (*layer_sums)(ptrdiff_t count, const void *x, const void *w, const double *gamma,
-                       double mean, double sums[2]);
-    /* dgamma += w (x - mean) rstd, dbeta += w. */
-    void (*layer_collect)(ptrdiff_t count, const void *x, const void *w, double mean,
-                          double rstd, double *dgamma, double *dbeta);
-    /* dx = rstd [ u - (p + (x - mean) q) ]. */
-    void (*layer_slope)(ptrdiff_t count, const void *x, const void *w, const double *gamma,
-                        int each, double rstd, const bnorm_slope *a, void *dx);
+    /* Layer normalisation of the rows of a tile: y = ((x - mean) rstd) gamma + beta. */
+    void (*layer_affine)(const bnorm_tile *x, const bnorm_layer_rows *l, void *y, ptrdiff_t ld,
+                         int stream);
+    /* With u = gamma w, of rows that are no channels: see bnorm_layer_sums. */
+    void (*layer_sums)(const bnorm_tile *x, const bnorm_tile *w, const bnorm_layer_rows *l,
+                       const bnorm_layer_sums *to);
+    /* dx = rstd [ gamma w - (p + (x - mean) q) ]. */
+    void (*layer_slope)(const bnorm_tile *x, const bnorm_tile *w, const bnorm_layer_rows *l,
+                        void *dx, ptrdiff_t ld, int stream);
 
     /* The same of rows of a column-major tile of one channel, with the statistics of each row. Of
      * the sums, u and ud are by row, sums is dgamma and dbeta; a: p, q, mean and rstd (scale) by
@@ -127,9 +137,6 @@ typedef struct bnorm_kernels {
     void (*narrow)(ptrdiff_t count, const double *from, void *to);
     /* y(r, c) = x(r, c) scale[c] for tile x; y may be x. */
     void (*row_scale)(const bnorm_tile *x, const double *scale, void *y, ptrdiff_t ld);
-    /* Between strided entries, (r, c) at r + c * ld, and a contiguous row-major tile. */
-    void (*gather)(ptrdiff_t rows, ptrdiff_t cols, const void *from, ptrdiff_t ld, void *tile);
-    void (*scatter)(ptrdiff_t rows, ptrdiff_t cols, const void *tile, void *to, ptrdiff_t ld);
 
     /* Normalisation and function f of a tile: y = a(b) or, with dv, y = dv a'(b), where b is the
      * affine map of x; y may be x or dv. lines: the tiles are column-major, ld is the distance of

@@ -16,6 +16,21 @@ typedef struct bnorm_groups {
     ptrdiff_t groups, channels; /* groups divides channels, channels divides the columns */
 } bnorm_groups;
 
+/* A call under way. Block b adds up dgamma at sums + 2 b channels, and dbeta behind it. */
+typedef struct bnorm_group_job {
+    bnorm_groups of;
+    const void *gamma, *beta; /* of the precision of x, never NULL */
+    const double *wide_gamma, *wide_beta;
+    double *sums; /* backward */
+    ptrdiff_t height, blocks;
+    ptrdiff_t line, members, span; /* values of a group; its channels; values of a channel */
+    int stream, far;               /* far: the inputs are in memory */
+} bnorm_group_job;
+
+/* Group g of rows r, those of block b. */
+void bnorm_group_rows(const bnorm_group_job *job, ptrdiff_t b, ptrdiff_t g, bnorm_range r);
+void bnorm_group_columns(const bnorm_group_job *job, ptrdiff_t b, ptrdiff_t g, bnorm_range r);
+
 bnorm_status bnorm_groups_forward(bnorm_ctx *ctx, const bnorm_groups *given);
 bnorm_status bnorm_groups_backward(bnorm_ctx *ctx, const bnorm_groups *given);
 

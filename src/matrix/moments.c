@@ -74,18 +74,6 @@ static void sums(const bnorm_view *x, const bnorm_tile *tile, const double *weig
     x->k->row_sums(tile, weights, pivot, s1, s2);
 }
 
-void bnorm_line_moments(const bnorm_kernels *k, ptrdiff_t count, const void *x,
-                        const double *weights, double pivot, double n, double *mean, double *m2)
-{
-    for (int pass = 0; pass < PASSES; pass++) {
-        double sums[2] = {0, 0};
-        k->line_sums(count, x, weights, pivot, sums);
-        *mean = sums[0];
-        *m2 = sums[1];
-        if (!k->moments(1, n, &pivot, mean, m2)) break;
-    }
-}
-
 void bnorm_moments_tile(bnorm_moments_job *job, ptrdiff_t b, ptrdiff_t s)
 {
     const bnorm_view *v = job->x;

@@ -28,11 +28,6 @@ double bnorm_weight_total(const bnorm_cut *cut, const double *weights);
 /* The moments of block b of strip s. */
 void bnorm_moments_tile(bnorm_moments_job *job, ptrdiff_t b, ptrdiff_t s);
 
-/* Mean and M2 of one contiguous line of `count` > 0 values whose weights add to n > 0. */
-void bnorm_line_moments(const bnorm_kernels *k, ptrdiff_t count, const void *x,
-                        const double *weights, double pivot, double n, double *mean,
-                        double *m2);
-
 /* Merges the blocks of a range of columns in their order. */
 void bnorm_moments_collect(bnorm_moments_job *job, bnorm_range c);
 

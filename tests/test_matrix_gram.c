@@ -162,9 +162,12 @@ static void compare(problem p)
         check_near(ours.mean[j], (long double)t.mean,
                    0x1p-53 * (4 * p.mean * 60 + 60) + (p.f32 ? u * size / (double)t.rstd : 0),
                    "mean", 0, j);
-        no_worse("b", e.b, o.b, 2 * u * (gamma * size + fabs(p.beta[j])), j);
+        /* the folded weights, the centred x and p1 products, added in the order of the BLAS */
+        no_worse("b", e.b, o.b, u * ((double)(p.p1 + 2) * gamma * size + 2 * fabs(p.beta[j])),
+                 j);
         no_worse("dgamma", e.dgamma, o.dgamma, u * n * size, j);
-        no_worse("dg1", e.dg1, o.dg1, u * (e.scale + gamma * (double)t.rstd * n * size), j);
+        /* W3 has two sums over rows: G, and dgamma, which S g brings in */
+        no_worse("dg1", e.dg1, o.dg1, u * (e.scale + 2 * gamma * (double)t.rstd * n * size), j);
         check_near(ours.dbeta[j], (long double)t.dbeta,
                    u * fabs((double)t.dbeta) + 0x1p-53 * n * (double)p.rows, "dbeta", 0, j);
         free(t.z);

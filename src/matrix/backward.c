@@ -3,23 +3,11 @@
  * 0. At eps > 0 a constant column has zhat = 0: dgamma is exactly 0, and (B3) leaves dx =
  * (gamma rstd)(w - omega mean(w)), the true derivative: moving one entry of a constant column
  * does move its output. */
+#include "matrix/backward.h"
+
 #include "matrix/moments.h"
 
-/* Block b has sum(w) at sums[2 b cols] and sum(w (x - mean)) cols further; once collected, the
- * sums of all rows are in the place of block 0. */
-typedef struct backward_job {
-    const bnorm_view *x, *w, *dx; /* dx NULL: absent */
-    const double *weights, *mean, *rstd;
-    const void *gamma;
-    void *dgamma, *dbeta;
-    bnorm_rule rule;
-    bnorm_cut cut;
-    double *sums, *scale, *p, *q;
-    double n;
-    int stream;
-} backward_job;
-
-static void sums_tile(const backward_job *job, ptrdiff_t b, ptrdiff_t s)
+static void sums_tile(const bnorm_backward_job *job, ptrdiff_t b, ptrdiff_t s)
 {
     bnorm_range r = bnorm_cut_block(&job->cut, b), c = bnorm_cut_strip(&job->cut, s);
     const bnorm_kernels *k = job->x->k;
@@ -35,32 +23,7 @@ static void sums_tile(const backward_job *job, ptrdiff_t b, ptrdiff_t s)
     k->row_pair_sums(&x, &w, mean, w_sum + c.begin, wd_sum + c.begin);
 }
 
-/* Adds the blocks of a range of columns in their order. */
-static void collect(backward_job *job, bnorm_range c)
-{
-    ptrdiff_t cols = job->cut.cols;
-    for (ptrdiff_t b = 1; b < job->cut.blocks; b++)
-        for (ptrdiff_t j = c.begin; j < c.end; j++) {
-            job->sums[j] += job->sums[2 * b * cols + j];
-            job->sums[cols + j] += job->sums[2 * b * cols + cols + j];
-        }
-}
-
-/* (B1), (B2), and the coefficients of (B3). */
-static void finish(backward_job *job, bnorm_range c)
-{
-    const bnorm_kernels *k = job->x->k;
-    ptrdiff_t count = c.end - c.begin, skip = c.begin * (ptrdiff_t)k->size;
-    double *dbeta = job->sums, *dgamma = job->sums + job->cut.cols;
-    double divisor = job->n - job->rule.ddof;
-    bnorm_coefficients to = {job->scale + c.begin, job->p + c.begin, job->q + c.begin};
-    k->slopes(count, job->n, divisor, bnorm_view_entry(job->x, job->gamma, c.begin),
-              job->rstd + c.begin, dbeta + c.begin, dgamma + c.begin, &to);
-    if (job->dbeta) k->narrow(count, dbeta + c.begin, (char *)job->dbeta + skip);
-    if (job->dgamma) k->narrow(count, dgamma + c.begin, (char *)job->dgamma + skip);
-}
-
-static void slope_tile(const backward_job *job, ptrdiff_t b, ptrdiff_t s)
+static void slope_tile(const bnorm_backward_job *job, ptrdiff_t b, ptrdiff_t s)
 {
     bnorm_range r = bnorm_cut_block(&job->cut, b), c = bnorm_cut_strip(&job->cut, s);
     const bnorm_kernels *k = job->x->k;
@@ -76,50 +39,77 @@ static void slope_tile(const backward_job *job, ptrdiff_t b, ptrdiff_t s)
         k->row_slope(&x, &w, weights, &a, dx, job->dx->ld, job->stream);
 }
 
+/* ------------------------------------------------------------------------------- shared */
+
+/* Adds the blocks of a range of columns in their order. */
+static void collect(bnorm_backward_job *job, bnorm_range c)
+{
+    ptrdiff_t cols = job->cut.cols;
+    for (ptrdiff_t b = 1; b < job->cut.blocks; b++)
+        for (ptrdiff_t j = c.begin; j < c.end; j++) {
+            job->sums[j] += job->sums[2 * b * cols + j];
+            job->sums[cols + j] += job->sums[2 * b * cols + cols + j];
+        }
+}
+
+/* (B1), (B2), and the coefficients of (B3). */
+static void finish(bnorm_backward_job *job, bnorm_range c)
+{
+    const bnorm_kernels *k = job->x->k;
+    ptrdiff_t count = c.end - c.begin, skip = c.begin * (ptrdiff_t)k->size;
+    double *dbeta = job->sums, *dgamma = job->sums + job->cut.cols;
+    double divisor = job->n - job->rule.ddof;
+    bnorm_coefficients to = {job->scale + c.begin, job->p + c.begin, job->q + c.begin};
+    k->slopes(count, job->n, divisor, bnorm_view_entry(job->x, job->gamma, c.begin),
+              job->rstd + c.begin, dbeta + c.begin, dgamma + c.begin, &to);
+    if (job->dbeta) k->narrow(count, dbeta + c.begin, (char *)job->dbeta + skip);
+    if (job->dgamma) k->narrow(count, dgamma + c.begin, (char *)job->dgamma + skip);
+}
+
 static void sums_task(void *argument, ptrdiff_t k)
 {
-    backward_job *job = argument;
-    sums_tile(job, k / job->cut.strips, k % job->cut.strips);
+    bnorm_backward_job *job = argument;
+    job->sums_tile(job, k / job->cut.strips, k % job->cut.strips);
 }
 
 static void slope_task(void *argument, ptrdiff_t k)
 {
-    const backward_job *job = argument;
-    slope_tile(job, k / job->cut.strips, k % job->cut.strips);
+    const bnorm_backward_job *job = argument;
+    job->slope_tile(job, k / job->cut.strips, k % job->cut.strips);
 }
 
 static void strip_task(void *argument, ptrdiff_t s)
 {
-    backward_job *job = argument;
+    bnorm_backward_job *job = argument;
     bnorm_range c = bnorm_cut_strip(&job->cut, s);
-    for (ptrdiff_t b = 0; b < job->cut.blocks; b++) sums_tile(job, b, s);
+    for (ptrdiff_t b = 0; b < job->cut.blocks; b++) job->sums_tile(job, b, s);
     collect(job, c);
     finish(job, c);
     for (ptrdiff_t b = 0; job->dx && b < job->cut.blocks; b++)
-        slope_tile(job, bnorm_cut_again(&job->cut, job->x, b), s);
+        job->slope_tile(job, bnorm_cut_again(&job->cut, job->x, b), s);
 }
 
-/* values: n, then the sums of block 0. */
-static bnorm_status run(bnorm_ctx *ctx, backward_job *job, double *values)
+bnorm_status bnorm_backward_run(bnorm_ctx *ctx, bnorm_ctx *spread, bnorm_backward_job *job,
+                                double *values)
 {
     ptrdiff_t tiles = job->cut.blocks * job->cut.strips;
     if (bnorm_cut_fused(&job->cut) && !bnorm_reduces(ctx)) {
         BNORM_TRY(bnorm_check_divisor(ctx, job->n, job->rule.ddof));
-        bnorm_cut_spread(ctx, job->x, job->cut.strips, strip_task, job);
+        bnorm_cut_spread(spread, job->x, job->cut.strips, strip_task, job);
         return BNORM_OK;
     }
-    bnorm_cut_spread(ctx, job->x, tiles, sums_task, job);
+    bnorm_cut_spread(spread, job->x, tiles, sums_task, job);
     collect(job, (bnorm_range){0, job->cut.cols});
     values[0] = job->n;
     BNORM_TRY(bnorm_reduce(ctx, values, 2 * job->cut.cols + 1));
     job->n = values[0];
     BNORM_TRY(bnorm_check_divisor(ctx, job->n, job->rule.ddof));
     finish(job, (bnorm_range){0, job->cut.cols});
-    if (job->dx) bnorm_cut_spread_back(ctx, job->x, tiles, slope_task, job);
+    if (job->dx) bnorm_cut_spread_back(spread, job->x, tiles, slope_task, job);
     return BNORM_OK;
 }
 
-static bnorm_status check(bnorm_ctx *ctx, const backward_job *job)
+bnorm_status bnorm_backward_check(bnorm_ctx *ctx, const bnorm_backward_job *job)
 {
     BNORM_TRY(bnorm_check_view(ctx, job->x, "x"));
     BNORM_TRY(bnorm_check_like(ctx, job->w, "dy", job->x, "x"));
@@ -134,10 +124,14 @@ static bnorm_status check(bnorm_ctx *ctx, const backward_job *job)
     return bnorm_check_pointer(ctx, job->rstd, "rstd");
 }
 
-static bnorm_status backward(bnorm_ctx *ctx, backward_job job)
+/* ------------------------------------------------------------------------------- public */
+
+static bnorm_status backward(bnorm_ctx *ctx, bnorm_backward_job job)
 {
     if (!job.dx->data) job.dx = NULL;
-    BNORM_TRY(check(ctx, &job));
+    job.sums_tile = sums_tile;
+    job.slope_tile = slope_tile;
+    BNORM_TRY(bnorm_backward_check(ctx, &job));
     ptrdiff_t cols = job.x->cols;
     if (cols == 0) return BNORM_OK;
     job.cut = bnorm_cut_of(job.x);
@@ -151,7 +145,7 @@ static bnorm_status backward(bnorm_ctx *ctx, backward_job job)
     job.scale = bnorm_scratch_take(&scratch, cols);
     job.p = bnorm_scratch_take(&scratch, cols);
     job.q = bnorm_scratch_take(&scratch, cols);
-    bnorm_status status = run(ctx, &job, values);
+    bnorm_status status = bnorm_backward_run(ctx, ctx, &job, values);
     bnorm_scratch_close(&scratch);
     return status;
 }
@@ -163,16 +157,16 @@ bnorm_status bnorm_backward_f64(bnorm_ctx *ctx, bnorm_mat_f64 x, bnorm_mat_f64 d
 {
     bnorm_view vx = bnorm_view_of_f64(x), vw = bnorm_view_of_f64(dy),
                vdx = bnorm_view_of_f64(dx);
-    backward_job job = {.x = &vx,
-                        .w = &vw,
-                        .dx = &vdx,
-                        .weights = weights,
-                        .mean = mean,
-                        .rstd = rstd,
-                        .gamma = gamma,
-                        .dgamma = dgamma,
-                        .dbeta = dbeta,
-                        .rule = rule};
+    bnorm_backward_job job = {.x = &vx,
+                              .w = &vw,
+                              .dx = &vdx,
+                              .weights = weights,
+                              .mean = mean,
+                              .rstd = rstd,
+                              .gamma = gamma,
+                              .dgamma = dgamma,
+                              .dbeta = dbeta,
+                              .rule = rule};
     return backward(ctx, job);
 }
 
@@ -183,15 +177,15 @@ bnorm_status bnorm_backward_f32(bnorm_ctx *ctx, bnorm_mat_f32 x, bnorm_mat_f32 d
 {
     bnorm_view vx = bnorm_view_of_f32(x), vw = bnorm_view_of_f32(dy),
                vdx = bnorm_view_of_f32(dx);
-    backward_job job = {.x = &vx,
-                        .w = &vw,
-                        .dx = &vdx,
-                        .weights = weights,
-                        .mean = mean,
-                        .rstd = rstd,
-                        .gamma = gamma,
-                        .dgamma = dgamma,
-                        .dbeta = dbeta,
-                        .rule = rule};
+    bnorm_backward_job job = {.x = &vx,
+                              .w = &vw,
+                              .dx = &vdx,
+                              .weights = weights,
+                              .mean = mean,
+                              .rstd = rstd,
+                              .gamma = gamma,
+                              .dgamma = dgamma,
+                              .dbeta = dbeta,
+                              .rule = rule};
     return backward(ctx, job);
 }

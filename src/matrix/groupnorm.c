@@ -1,35 +1,6 @@
 /* groupnorm: each sample normalised within groups of its channels. A row holds the values of a
  * sample channel by channel, so a group is a run of them. */
-#include "base/ctx.h"
 #include "matrix/groups.h"
-
-static bnorm_status check_groups(bnorm_ctx *ctx, const bnorm_groups *g)
-{
-    ptrdiff_t cols = g->x->cols;
-    if (g->channels < 0 || (g->channels == 0 ? cols : cols % g->channels) != 0)
-        return bnorm_fail(ctx, BNORM_E_ARGUMENT,
-                          "channels is %td; x has %td columns, which must be a multiple of it",
-                          g->channels, cols);
-    if (g->groups < 1 || g->channels % g->groups != 0)
-        return bnorm_fail(ctx, BNORM_E_ARGUMENT,
-                          "groups is %td; it must be at least 1 and divide the %td channels",
-                          g->groups, g->channels);
-    return BNORM_OK;
-}
-
-static bnorm_status forward(bnorm_ctx *ctx, bnorm_groups g)
-{
-    BNORM_TRY(bnorm_check_view(ctx, g.x, "x"));
-    BNORM_TRY(check_groups(ctx, &g));
-    return bnorm_groups_forward(ctx, &g);
-}
-
-static bnorm_status backward(bnorm_ctx *ctx, bnorm_groups g)
-{
-    BNORM_TRY(bnorm_check_view(ctx, g.x, "x"));
-    BNORM_TRY(check_groups(ctx, &g));
-    return bnorm_groups_backward(ctx, &g);
-}
 
 bnorm_status bnorm_groupnorm_forward_f64(bnorm_ctx *ctx, bnorm_mat_f64 x, ptrdiff_t channels,
                                          ptrdiff_t groups, const double *gamma,
@@ -37,15 +8,15 @@ bnorm_status bnorm_groupnorm_forward_f64(bnorm_ctx *ctx, bnorm_mat_f64 x, ptrdif
                                          double *mean, double *rstd)
 {
     bnorm_view from = bnorm_view_of_f64(x), to = bnorm_view_of_f64(y);
-    return forward(ctx, (bnorm_groups){.x = &from,
-                                       .out = &to,
-                                       .gamma = gamma,
-                                       .beta = beta,
-                                       .mean = mean,
-                                       .rstd = rstd,
-                                       .eps = eps,
-                                       .groups = groups,
-                                       .channels = channels});
+    return bnorm_groups_forward(ctx, &(bnorm_groups){.x = &from,
+                                                     .out = &to,
+                                                     .gamma = gamma,
+                                                     .beta = beta,
+                                                     .mean = mean,
+                                                     .rstd = rstd,
+                                                     .eps = eps,
+                                                     .groups = groups,
+                                                     .channels = channels});
 }
 
 bnorm_status bnorm_groupnorm_forward_f32(bnorm_ctx *ctx, bnorm_mat_f32 x, ptrdiff_t channels,
@@ -54,15 +25,15 @@ bnorm_status bnorm_groupnorm_forward_f32(bnorm_ctx *ctx, bnorm_mat_f32 x, ptrdif
                                          double *mean, double *rstd)
 {
     bnorm_view from = bnorm_view_of_f32(x), to = bnorm_view_of_f32(y);
-    return forward(ctx, (bnorm_groups){.x = &from,
-                                       .out = &to,
-                                       .gamma = gamma,
-                                       .beta = beta,
-                                       .mean = mean,
-                                       .rstd = rstd,
-                                       .eps = eps,
-                                       .groups = groups,
-                                       .channels = channels});
+    return bnorm_groups_forward(ctx, &(bnorm_groups){.x = &from,
+                                                     .out = &to,
+                                                     .gamma = gamma,
+                                                     .beta = beta,
+                                                     .mean = mean,
+                                                     .rstd = rstd,
+                                                     .eps = eps,
+                                                     .groups = groups,
+                                                     .channels = channels});
 }
 
 bnorm_status bnorm_groupnorm_backward_f64(bnorm_ctx *ctx, bnorm_mat_f64 x, bnorm_mat_f64 dy,
@@ -73,16 +44,16 @@ bnorm_status bnorm_groupnorm_backward_f64(bnorm_ctx *ctx, bnorm_mat_f64 x, bnorm
 {
     bnorm_view vx = bnorm_view_of_f64(x), vw = bnorm_view_of_f64(dy),
                vdx = bnorm_view_of_f64(dx);
-    return backward(ctx, (bnorm_groups){.x = &vx,
-                                        .w = &vw,
-                                        .out = &vdx,
-                                        .gamma = gamma,
-                                        .dgamma = dgamma,
-                                        .dbeta = dbeta,
-                                        .mean_in = mean,
-                                        .rstd_in = rstd,
-                                        .groups = groups,
-                                        .channels = channels});
+    return bnorm_groups_backward(ctx, &(bnorm_groups){.x = &vx,
+                                                      .w = &vw,
+                                                      .out = &vdx,
+                                                      .gamma = gamma,
+                                                      .dgamma = dgamma,
+                                                      .dbeta = dbeta,
+                                                      .mean_in = mean,
+                                                      .rstd_in = rstd,
+                                                      .groups = groups,
+                                                      .channels = channels});
 }
 
 bnorm_status bnorm_groupnorm_backward_f32(bnorm_ctx *ctx, bnorm_mat_f32 x, bnorm_mat_f32 dy,
@@ -93,14 +64,14 @@ bnorm_status bnorm_groupnorm_backward_f32(bnorm_ctx *ctx, bnorm_mat_f32 x, bnorm
 {
     bnorm_view vx = bnorm_view_of_f32(x), vw = bnorm_view_of_f32(dy),
                vdx = bnorm_view_of_f32(dx);
-    return backward(ctx, (bnorm_groups){.x = &vx,
-                                        .w = &vw,
-                                        .out = &vdx,
-                                        .gamma = gamma,
-                                        .dgamma = dgamma,
-                                        .dbeta = dbeta,
-                                        .mean_in = mean,
-                                        .rstd_in = rstd,
-                                        .groups = groups,
-                                        .channels = channels});
+    return bnorm_groups_backward(ctx, &(bnorm_groups){.x = &vx,
+                                                      .w = &vw,
+                                                      .out = &vdx,
+                                                      .gamma = gamma,
+                                                      .dgamma = dgamma,
+                                                      .dbeta = dbeta,
+                                                      .mean_in = mean,
+                                                      .rstd_in = rstd,
+                                                      .groups = groups,
+                                                      .channels = channels});
 }

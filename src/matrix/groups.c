@@ -2,6 +2,7 @@
  * blocks of fixed size, group by group. Theorem: layernorm_is_derivative. */
 #include "matrix/groups.h"
 
+#include "base/ctx.h"
 #include "matrix/scratch.h"
 
 enum {
@@ -85,6 +86,21 @@ static void widen_both(bnorm_group_job *job, bnorm_scratch *scratch)
     widen_one(job->of.x, job->of.channels, 0, scratch, &job->wide_beta, &job->beta);
 }
 
+static bnorm_status check_groups(bnorm_ctx *ctx, const bnorm_groups *g)
+{
+    BNORM_TRY(bnorm_check_view(ctx, g->x, "x"));
+    ptrdiff_t cols = g->x->cols;
+    if (g->channels < 0 || (g->channels == 0 ? cols : cols % g->channels) != 0)
+        return bnorm_fail(ctx, BNORM_E_ARGUMENT,
+                          "channels is %td; x has %td columns, which must be a multiple of it",
+                          g->channels, cols);
+    if (g->groups < 1 || g->channels % g->groups != 0)
+        return bnorm_fail(ctx, BNORM_E_ARGUMENT,
+                          "groups is %td; it must be at least 1 and divide the %td channels",
+                          g->groups, g->channels);
+    return BNORM_OK;
+}
+
 static bnorm_status check_rows(bnorm_ctx *ctx, const bnorm_view *x, const double *mean,
                                const double *rstd)
 {
@@ -104,6 +120,7 @@ static void clear(const bnorm_groups *given)
 bnorm_status bnorm_groups_forward(bnorm_ctx *ctx, const bnorm_groups *given)
 {
     const bnorm_view *x = given->x;
+    BNORM_TRY(check_groups(ctx, given));
     BNORM_TRY(bnorm_check_like(ctx, given->out, "y", x, "x"));
     BNORM_TRY(bnorm_check_number(ctx, given->eps, "eps"));
     BNORM_TRY(check_rows(ctx, x, given->mean, given->rstd));
@@ -134,6 +151,7 @@ static void collect(const bnorm_group_job *job)
 
 static bnorm_status check_backward(bnorm_ctx *ctx, const bnorm_groups *given)
 {
+    BNORM_TRY(check_groups(ctx, given));
     BNORM_TRY(bnorm_check_like(ctx, given->w, "dy", given->x, "x"));
     if (given->out) {
         BNORM_TRY(bnorm_check_like(ctx, given->out, "dx", given->x, "x"));

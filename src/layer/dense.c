@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/size.h"
 #include "base/threads.h"
 #include "kernel/kernel.h"
 #include "layer/layer.h"
@@ -17,11 +18,6 @@ enum {
     BLOCK = 1 << 21, /* inference: multiplications in a task */
     ROW_UNIT = 32    /* inference: rows of a task are a multiple of it */
 };
-
-static ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b)
-{
-    return a < b ? a : b;
-}
 
 static int is_small(ptrdiff_t rows, const layer *l)
 {

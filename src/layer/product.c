@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/size.h"
 #include "base/threads.h"
 #include "kernel/kernel.h"
 #include "layer/layer.h"
@@ -16,11 +17,6 @@ enum {
     ONE = 128,       /* columns of a matrix that is one panel */
     WIDTH = 96       /* and of a panel of a wider one */
 };
-
-static ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b)
-{
-    return a < b ? a : b;
-}
 
 /* The size of each of the fewest equal pieces of at most `most`. */
 static ptrdiff_t even(ptrdiff_t total, ptrdiff_t most)

@@ -7,6 +7,7 @@
 
 #include "base/ctx.h"
 #include "base/memory.h"
+#include "base/size.h"
 #include "matrix/blas.h"
 #include "matrix/centred.h"
 #include "matrix/view.h"
@@ -58,16 +59,6 @@ static bnorm_status check_form(bnorm_ctx *ctx, const bnorm_net *net, const bnorm
 }
 
 /* --------------------------------------------------------------------------------- sizes */
-
-static ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b)
-{
-    return a < b ? a : b;
-}
-
-static ptrdiff_t larger(ptrdiff_t a, ptrdiff_t b)
-{
-    return a > b ? a : b;
-}
 
 /* Columns of a block with the outputs of its layers; dropout works in place. */
 static ptrdiff_t width_of(const bnorm_stream *s)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/ctx.h"
+#include "base/size.h"
 #include "base/threads.h"
 #include "layer/sweep_plan.h"
 #include "matrix/functions.h"
@@ -19,21 +20,6 @@ enum {
     MOST = 2048,   /* and few enough for narrow layers */
     LINE = 8       /* doubles in a line of cache */
 };
-
-static ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b)
-{
-    return a < b ? a : b;
-}
-
-static ptrdiff_t larger(ptrdiff_t a, ptrdiff_t b)
-{
-    return a > b ? a : b;
-}
-
-static ptrdiff_t parts(ptrdiff_t a, ptrdiff_t b)
-{
-    return (a + b - 1) / b;
-}
 
 /* ----------------------------------------------------------------------------------- cut */
 

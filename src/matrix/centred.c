@@ -9,6 +9,7 @@
 
 #include "base/ctx.h"
 #include "base/memory.h"
+#include "base/size.h"
 #include "base/threads.h"
 #include "matrix/blas.h"
 
@@ -36,21 +37,6 @@ typedef struct product {
     char *room;
     ptrdiff_t block_bytes, room_bytes;
 } product;
-
-static ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b)
-{
-    return a < b ? a : b;
-}
-
-static ptrdiff_t larger(ptrdiff_t a, ptrdiff_t b)
-{
-    return a > b ? a : b;
-}
-
-static ptrdiff_t parts(ptrdiff_t total, ptrdiff_t part)
-{
-    return total > 0 ? (total - 1) / part + 1 : 1;
-}
 
 bnorm_status bnorm_check_blas(bnorm_ctx *ctx, ptrdiff_t size, const char *name)
 {

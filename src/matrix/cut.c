@@ -2,6 +2,7 @@
  * made in the same order whatever the threads, the padding or the addresses. */
 #include "matrix/view.h"
 
+#include "base/size.h"
 #include "base/threads.h"
 
 enum {
@@ -16,22 +17,6 @@ enum {
     FUSED_STRIPS = 8           /* column-major: enough strips for the threads */
 };
 #define STREAM_BYTES ((ptrdiff_t)24 * 1024 * 1024)
-
-static ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b)
-{
-    return a < b ? a : b;
-}
-
-static ptrdiff_t larger(ptrdiff_t a, ptrdiff_t b)
-{
-    return a > b ? a : b;
-}
-
-/* a/b rounded up, at least 1. */
-static ptrdiff_t parts(ptrdiff_t a, ptrdiff_t b)
-{
-    return a > 0 ? (a - 1) / b + 1 : 1;
-}
 
 /* Columns of a column-major strip, if there are many a multiple of the lanes of a vector. */
 static ptrdiff_t strip_width(ptrdiff_t column_bytes, ptrdiff_t cols)

@@ -2,6 +2,7 @@
 #include "matrix/fused.h"
 
 #include "base/ctx.h"
+#include "base/size.h"
 #include "matrix/functions.h"
 
 enum {
@@ -23,11 +24,6 @@ bnorm_status bnorm_act_of(bnorm_ctx *ctx, const bnorm_activation *a, bnorm_act *
 bnorm_ctx *bnorm_act_ctx(bnorm_ctx *ctx, const bnorm_act *act)
 {
     return act->number < 0 ? NULL : ctx;
-}
-
-static ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b)
-{
-    return a < b ? a : b;
 }
 
 void bnorm_pieces(const bnorm_view *v, const bnorm_cut *cut, ptrdiff_t b, ptrdiff_t s,

@@ -1,6 +1,7 @@
 /* fit: a model from a formula, R's columns and options, by the same steps as the command's. All
  * work memory is R_alloc's; what the library makes belongs to the holder. */
 #include "build.h"
+#include "results.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -216,23 +217,6 @@ static void train(holder *h, SEXP options, fit_facts *f)
 
 /* -------------------------------------------------------------------------------- results */
 
-static void put(SEXP list, int k, const char *name, SEXP value)
-{
-    PROTECT(value);
-    SET_STRING_ELT(Rf_getAttrib(list, R_NamesSymbol), k, Rf_mkChar(name));
-    SET_VECTOR_ELT(list, k, value);
-    UNPROTECT(1);
-}
-
-static SEXP new_list(int count)
-{
-    SEXP list = PROTECT(Rf_allocVector(VECSXP, count));
-    SEXP names = PROTECT(Rf_allocVector(STRSXP, count));
-    Rf_setAttrib(list, R_NamesSymbol, names);
-    UNPROTECT(2);
-    return list;
-}
-
 static SEXP rows_of(const fit_part *p)
 {
     SEXP rows = Rf_allocVector(INTSXP, p->count);
@@ -254,21 +238,21 @@ static SEXP history_of(const holder *h)
 static SEXP results(SEXP pointer, const holder *h, const fit_facts *f)
 {
     const bnorm_fit_report *r = &f->report;
-    SEXP list = PROTECT(new_list(14));
-    put(list, 0, "pointer", pointer);
-    put(list, 1, "training", rows_of(&f->part[0]));
-    put(list, 2, "validation", rows_of(&f->part[1]));
-    put(list, 3, "history", history_of(h));
-    put(list, 4, "optimizer", Rf_mkString(optimizer_name(r->optimizer)));
-    put(list, 5, "epochs", Rf_ScalarInteger((int)r->epochs));
-    put(list, 6, "best_epoch", Rf_ScalarInteger((int)r->best_epoch));
-    put(list, 7, "converged", Rf_ScalarLogical(r->converged));
-    put(list, 8, "seconds", Rf_ScalarReal(r->seconds));
-    put(list, 9, "training_loss", Rf_ScalarReal(f->part[0].loss));
-    put(list, 10, "validation_loss", Rf_ScalarReal(f->part[1].loss));
-    put(list, 11, "training_quality", Rf_ScalarReal(f->part[0].good));
-    put(list, 12, "validation_quality", Rf_ScalarReal(f->part[1].good));
-    put(list, 13, "classes", Rf_ScalarInteger((int)f->classes));
+    SEXP list = PROTECT(glue_new_list(14));
+    glue_put(list, 0, "pointer", pointer);
+    glue_put(list, 1, "training", rows_of(&f->part[0]));
+    glue_put(list, 2, "validation", rows_of(&f->part[1]));
+    glue_put(list, 3, "history", history_of(h));
+    glue_put(list, 4, "optimizer", Rf_mkString(optimizer_name(r->optimizer)));
+    glue_put(list, 5, "epochs", Rf_ScalarInteger((int)r->epochs));
+    glue_put(list, 6, "best_epoch", Rf_ScalarInteger((int)r->best_epoch));
+    glue_put(list, 7, "converged", Rf_ScalarLogical(r->converged));
+    glue_put(list, 8, "seconds", Rf_ScalarReal(r->seconds));
+    glue_put(list, 9, "training_loss", Rf_ScalarReal(f->part[0].loss));
+    glue_put(list, 10, "validation_loss", Rf_ScalarReal(f->part[1].loss));
+    glue_put(list, 11, "training_quality", Rf_ScalarReal(f->part[0].good));
+    glue_put(list, 12, "validation_quality", Rf_ScalarReal(f->part[1].good));
+    glue_put(list, 13, "classes", Rf_ScalarInteger((int)f->classes));
     UNPROTECT(1);
     return list;
 }

@@ -1,5 +1,6 @@
 /* model: what is done with a fitted or loaded model. */
 #include "build.h"
+#include "results.h"
 
 #include <math.h>
 #include <string.h>
@@ -73,23 +74,6 @@ SEXP net_restore_call(SEXP path, SEXP parts)
     return pointer;
 }
 
-static void put(SEXP list, int k, const char *name, SEXP value)
-{
-    PROTECT(value);
-    SET_STRING_ELT(Rf_getAttrib(list, R_NamesSymbol), k, Rf_mkCharCE(name, CE_UTF8));
-    SET_VECTOR_ELT(list, k, value);
-    UNPROTECT(1);
-}
-
-static SEXP new_list(ptrdiff_t count)
-{
-    SEXP list = PROTECT(Rf_allocVector(VECSXP, count));
-    SEXP names = PROTECT(Rf_allocVector(STRSXP, count));
-    Rf_setAttrib(list, R_NamesSymbol, names);
-    UNPROTECT(2);
-    return list;
-}
-
 static SEXP string(const char *text)
 {
     SEXP s = PROTECT(Rf_allocVector(STRSXP, 1));
@@ -111,11 +95,11 @@ static SEXP names_of(const bnorm_frame *f, ptrdiff_t count,
 static SEXP notes_of(const bnorm_model *m)
 {
     ptrdiff_t count = bnorm_model_note_count(m);
-    SEXP list = PROTECT(new_list(count));
+    SEXP list = PROTECT(glue_new_list(count));
     for (ptrdiff_t k = 0; k < count; k++) {
         double number;
         const char *text, *key = bnorm_model_note(m, k, &number, &text);
-        put(list, (int)k, key, text ? string(text) : Rf_ScalarReal(number));
+        glue_put(list, (int)k, key, text ? string(text) : Rf_ScalarReal(number));
     }
     UNPROTECT(1);
     return list;
@@ -128,15 +112,15 @@ static SEXP layers_of(const bnorm_net *net)
     for (ptrdiff_t k = 0; k < count; k++) {
         bnorm_layer_info info;
         glue_try(bnorm_net_layer_info(glue_ctx(), net, k, &info));
-        SEXP layer = new_list(7);
+        SEXP layer = glue_new_list(7);
         SET_VECTOR_ELT(layers, k, layer);
-        put(layer, 0, "kind", Rf_ScalarInteger((int)info.kind));
-        put(layer, 1, "name", string(info.name));
-        put(layer, 2, "inputs", Rf_ScalarReal((double)info.inputs));
-        put(layer, 3, "outputs", Rf_ScalarReal((double)info.outputs));
-        put(layer, 4, "eps", Rf_ScalarReal(info.rule.eps));
-        put(layer, 5, "ddof", Rf_ScalarReal(info.rule.ddof));
-        put(layer, 6, "rate", Rf_ScalarReal(info.rate));
+        glue_put(layer, 0, "kind", Rf_ScalarInteger((int)info.kind));
+        glue_put(layer, 1, "name", string(info.name));
+        glue_put(layer, 2, "inputs", Rf_ScalarReal((double)info.inputs));
+        glue_put(layer, 3, "outputs", Rf_ScalarReal((double)info.outputs));
+        glue_put(layer, 4, "eps", Rf_ScalarReal(info.rule.eps));
+        glue_put(layer, 5, "ddof", Rf_ScalarReal(info.rule.ddof));
+        glue_put(layer, 6, "rate", Rf_ScalarReal(info.rate));
     }
     UNPROTECT(1);
     return layers;
@@ -147,17 +131,17 @@ SEXP net_describe_call(SEXP pointer)
     bnorm_model *m = model_of(holder_get(pointer));
     const bnorm_frame *f = bnorm_model_frame(m);
     if (!f) glue_stop("argument", "the model has no formula: it was not made from a table");
-    SEXP list = PROTECT(new_list(8));
+    SEXP list = PROTECT(glue_new_list(8));
     double center, scale;
     bnorm_frame_scaling(f, -1, &center, &scale);
-    put(list, 0, "formula", string(bnorm_frame_formula(f)));
-    put(list, 1, "target", string(bnorm_frame_target_name(f)));
-    put(list, 2, "inputs", names_of(f, bnorm_frame_inputs(f), bnorm_frame_input_name));
-    put(list, 3, "classes", names_of(f, bnorm_frame_classes(f), bnorm_frame_class_name));
-    put(list, 4, "loss", string(bnorm_model_loss(m)->name));
-    put(list, 5, "layers", layers_of(bnorm_model_net(m)));
-    put(list, 6, "notes", notes_of(m));
-    put(list, 7, "dropped", names_of(f, bnorm_frame_dropped(f), bnorm_frame_dropped_name));
+    glue_put(list, 0, "formula", string(bnorm_frame_formula(f)));
+    glue_put(list, 1, "target", string(bnorm_frame_target_name(f)));
+    glue_put(list, 2, "inputs", names_of(f, bnorm_frame_inputs(f), bnorm_frame_input_name));
+    glue_put(list, 3, "classes", names_of(f, bnorm_frame_classes(f), bnorm_frame_class_name));
+    glue_put(list, 4, "loss", string(bnorm_model_loss(m)->name));
+    glue_put(list, 5, "layers", layers_of(bnorm_model_net(m)));
+    glue_put(list, 6, "notes", notes_of(m));
+    glue_put(list, 7, "dropped", names_of(f, bnorm_frame_dropped(f), bnorm_frame_dropped_name));
     UNPROTECT(1);
     return list;
 }
@@ -168,7 +152,7 @@ SEXP net_coef_call(SEXP pointer)
     bnorm_net *net = h->model ? bnorm_model_net(h->model) : h->net;
     ptrdiff_t count = bnorm_net_block_count(net);
     const double *params = bnorm_net_parameters(net, NULL);
-    SEXP list = PROTECT(new_list(count));
+    SEXP list = PROTECT(glue_new_list(count));
     for (ptrdiff_t k = 0; k < count; k++) {
         bnorm_block b;
         glue_try(bnorm_net_block(glue_ctx(), net, k, &b));
@@ -176,7 +160,7 @@ SEXP net_coef_call(SEXP pointer)
         for (ptrdiff_t i = 0; i < b.rows; i++)
             for (ptrdiff_t j = 0; j < b.cols; j++)
                 REAL(m)[i + j * b.rows] = params[b.offset + i * b.cols + j];
-        put(list, (int)k, b.name, m);
+        glue_put(list, (int)k, b.name, m);
         UNPROTECT(1);
     }
     UNPROTECT(1);
@@ -214,9 +198,9 @@ SEXP net_predict_call(SEXP pointer, SEXP columns)
     ptrdiff_t count = 0, *rows = (ptrdiff_t *)R_alloc((size_t)n + 1, sizeof *rows);
     unsigned char *kinds = (unsigned char *)R_alloc((size_t)n + 1, 1);
     glue_try(bnorm_frame_screen(glue_ctx(), f, table, 0, kinds));
-    SEXP list = PROTECT(new_list(3)), mean = PROTECT(glue_new_matrix(n, outputs));
+    SEXP list = PROTECT(glue_new_list(3)), mean = PROTECT(glue_new_matrix(n, outputs));
     SEXP shown = PROTECT(Rf_allocVector(INTSXP, n));
-    put(list, 2, "why", string(NULL));
+    glue_put(list, 2, "why", string(NULL));
     for (ptrdiff_t i = 0; i < n; i++) {
         INTEGER(shown)[i] = kinds[i];
         if (kinds[i] == BNORM_ROW_READY) rows[count++] = i;
@@ -228,7 +212,7 @@ SEXP net_predict_call(SEXP pointer, SEXP columns)
             glue_ctx(), f, table, &i, 1,
             bnorm_view_f64(x, 1, bnorm_frame_inputs(f), BNORM_ROW_MAJOR),
             (bnorm_mat_f64){.rows = 1, .cols = 1, .ld = 1, .layout = BNORM_ROW_MAJOR});
-        put(list, 2, "why", string(bnorm_ctx_message(glue_ctx())));
+        glue_put(list, 2, "why", string(bnorm_ctx_message(glue_ctx())));
         break;
     }
     double *found = (double *)R_alloc((size_t)(count * outputs) + 1, sizeof *found);
@@ -242,8 +226,8 @@ SEXP net_predict_call(SEXP pointer, SEXP columns)
         for (ptrdiff_t j = 0; j < outputs; j++)
             REAL(mean)[rows[i] + j * n] = found[i * outputs + j];
     holder_release(guard);
-    put(list, 0, "mean", mean);
-    put(list, 1, "kinds", shown);
+    glue_put(list, 0, "mean", mean);
+    glue_put(list, 1, "kinds", shown);
     UNPROTECT(4);
     return list;
 }
@@ -252,13 +236,13 @@ static SEXP report_of(const bnorm_check_block *report, ptrdiff_t count)
 {
     static const char *const names[] = {"block",   "row",   "col",  "analytic",
                                         "numeric", "error", "bound"};
-    SEXP list = PROTECT(new_list(8)), ok = PROTECT(Rf_allocVector(LGLSXP, count));
+    SEXP list = PROTECT(glue_new_list(8)), ok = PROTECT(Rf_allocVector(LGLSXP, count));
     SEXP block = PROTECT(Rf_allocVector(STRSXP, count));
     double *out[7];
-    put(list, 0, names[0], block);
+    glue_put(list, 0, names[0], block);
     for (int c = 1; c < 7; c++) {
         SEXP v = Rf_allocVector(REALSXP, count);
-        put(list, c, names[c], v);
+        glue_put(list, c, names[c], v);
         out[c] = REAL(v);
     }
     for (ptrdiff_t k = 0; k < count; k++) {
@@ -270,7 +254,7 @@ static SEXP report_of(const bnorm_check_block *report, ptrdiff_t count)
         for (int c = 1; c < 7; c++) out[c][k] = values[c];
         LOGICAL(ok)[k] = b->ok;
     }
-    put(list, 7, "ok", ok);
+    glue_put(list, 7, "ok", ok);
     UNPROTECT(3);
     return list;
 }
@@ -344,7 +328,7 @@ SEXP net_gradient_call(SEXP pointer, SEXP x, SEXP y, SEXP weights, SEXP loss)
         glue_vector(weights, "weights", vx.rows, "one per row of 'x'", 1, &protected);
     ptrdiff_t count;
     bnorm_net_parameters(net, &count);
-    SEXP list = PROTECT(new_list(2)), gradient = PROTECT(Rf_allocVector(REALSXP, count));
+    SEXP list = PROTECT(glue_new_list(2)), gradient = PROTECT(Rf_allocVector(REALSXP, count));
     double value = 0;
     user_state state;
     user_begin(&state, h);
@@ -352,8 +336,8 @@ SEXP net_gradient_call(SEXP pointer, SEXP x, SEXP y, SEXP weights, SEXP loss)
         bnorm_net_gradient(glue_ctx(), net, vx, vy, w, l, 0, 0, &value, REAL(gradient));
     user_end(&state);
     glue_try(status);
-    put(list, 0, "value", Rf_ScalarReal(value));
-    put(list, 1, "gradient", gradient);
+    glue_put(list, 0, "value", Rf_ScalarReal(value));
+    glue_put(list, 1, "gradient", gradient);
     UNPROTECT(protected + 2);
     return list;
 }

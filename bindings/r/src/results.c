@@ -149,3 +149,22 @@ SEXP glue_namespace(void)
 {
     return namespace;
 }
+
+/* ------------------------------------------------------------------ named one by one */
+
+SEXP glue_new_list(ptrdiff_t count)
+{
+    SEXP list = PROTECT(Rf_allocVector(VECSXP, count));
+    SEXP labels = PROTECT(Rf_allocVector(STRSXP, count));
+    Rf_setAttrib(list, R_NamesSymbol, labels);
+    UNPROTECT(2);
+    return list;
+}
+
+void glue_put(SEXP list, int k, const char *name, SEXP value)
+{
+    PROTECT(value);
+    SET_STRING_ELT(Rf_getAttrib(list, R_NamesSymbol), k, Rf_mkCharCE(name, CE_UTF8));
+    SET_VECTOR_ELT(list, k, value);
+    UNPROTECT(1);
+}

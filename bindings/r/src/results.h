@@ -1,4 +1,4 @@
-/* results: places in the lists that the package returns. */
+/* results: the lists that the package returns, and places in those made once. */
 #ifndef BNORM_R_RESULTS_H
 #define BNORM_R_RESULTS_H
 
@@ -13,5 +13,9 @@ enum { G_N, G_MEAN, G_S, G_DDOF, G_XBAR, G_X, G_WEIGHTS };
 
 void glue_results_init(SEXP environment);
 SEXP glue_namespace(void);
+
+/* A list whose entries are named as they are put in; name in UTF-8. */
+SEXP glue_new_list(ptrdiff_t count);
+void glue_put(SEXP list, int k, const char *name, SEXP value);
 
 #endif

@@ -1,6 +1,6 @@
 #!/bin/sh
 # arrows ROOT: fails on an include that goes against the design (A <- B: B may include A):
-#   base <- kernel <- matrix <- layer <- train;  base, matrix, layer <- io;  base, matrix <- reference
+#   base <- kernel <- matrix <- layer <- train <- panel;  base, matrix, layer <- io;  panel, io <- structured;  base, matrix <- reference
 #   cli, examples, bench, proof and bindings see bnorm.h only (and headers of their own folder).
 set -eu
 cd "$1"
@@ -13,8 +13,10 @@ allowed() {
     matrix) echo base kernel matrix ;;
     layer) echo base kernel matrix layer ;;
     train) echo base kernel matrix layer train ;;
+    panel) echo base kernel matrix layer train panel ;;
     reference) echo base matrix reference ;;
     io) echo base matrix layer io ;;
+    structured) echo base kernel matrix layer train panel io structured ;;
     *) echo "arrows: no rule for src/$1: add one here and to the design" >&2 && exit 1 ;;
     esac
 }

@@ -7,7 +7,7 @@ compiler=aarch64-linux-gnu-gcc
 command -v $compiler >/dev/null || exit 77
 objects=$(mktemp -d)
 trap 'rm -rf "$objects"' EXIT
-for file in $(find src/base src/kernel src/matrix src/layer src/train -name "*.c" | sort); do
+for file in $(find src/base src/kernel src/matrix src/layer src/train src/panel -name "*.c" | sort); do
     $compiler -std=c17 -O2 -fopenmp -fPIC -Wall -Wextra -pedantic -Werror -Iinclude -Isrc -c "$file" \
         -o "$objects/$(echo "$file" | tr / _).o"
 done

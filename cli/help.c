@@ -79,8 +79,9 @@ static void help_overview(FILE *file)
         usage(file, c);
         fprintf(file, "\n      %s\n", c->brief);
     }
-    fputs("\nTABLE is a file of comma-, semicolon- or tab-separated values with a header line; "
-          "-\nreads it from standard input. bnorm COMMAND --help tells a command's options.\n",
+    fputs("\nTABLE is a file of comma-, semicolon- or tab-separated values with a header line, "
+          "or\nof Stata (.dta) or SPSS (.sav); - reads text from standard input. bnorm COMMAND "
+          "--help\ntells a command's options.\n",
           file);
     each_option(file, CMD_NONE, help_group, help_option);
 }
@@ -179,11 +180,15 @@ void bnorm_cli_man(FILE *file)
         usage(file, c);
         fputc('\n', file);
     }
-    fputs(".SH DESCRIPTION\n"
-          "TABLE is a file of comma\\-, semicolon\\- or tab\\-separated values with a header\n"
-          "line, in UTF\\-8; \\fB\\-\\fR reads it from standard input. Empty cells and NA are\n"
-          "missing values.\n",
-          file);
+    fputs(
+        ".SH DESCRIPTION\n"
+        "TABLE is a file of comma\\-, semicolon\\- or tab\\-separated values with a header\n"
+        "line, in UTF\\-8; \\fB\\-\\fR reads it from standard input. Empty cells and NA are\n"
+        "missing values. A name that ends in .dta or .sav is a file of Stata or SPSS (where "
+        "the\n"
+        "command was built with ReadStat): a numeric variable whose values all have labels is\n"
+        "text, other values are numbers, dates among them, and places are told by row.\n",
+        file);
     for (const cli_command *c = bnorm_cli_commands; c->name; c++) man_command(file, c);
     fputs(".SH OPTIONS\n", file);
     each_option(file, CMD_ALL, man_group, man_option);

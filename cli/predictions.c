@@ -42,9 +42,9 @@ static void cell(FILE *file, const char *before, const char *text)
     if (quoted) fputc('"', file);
 }
 
-static void header(FILE *file, const predictions *p)
+static void header(FILE *file, const predictions *p, const char *place)
 {
-    fputs("line,prediction", file);
+    fprintf(file, "%s,prediction", place);
     for (ptrdiff_t k = 0; k < p->classes; k++) {
         fputc(',', file);
         cell(file, "probability ", bnorm_frame_class_name(p->frame, k));
@@ -79,7 +79,7 @@ static int write_rows(const predictions *p, const cli_table *table, const char *
     cli_output output;
     int code = bnorm_cli_open(&output, path);
     if (code) return code;
-    header(output.file, p);
+    header(output.file, p, table->place);
     for (ptrdiff_t i = 0, k = 0; i < table->rows; i++) {
         int there = k < p->count && p->rows[k] == i;
         row(output.file, p, table->lines[i], there ? p->mean + k * p->outputs : NULL);

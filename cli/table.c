@@ -1,14 +1,16 @@
-/* table: from a path to columns the library knows. Cells go to the library as text: it decides
- * what is a number; only weights are read here. */
+/* table: from a path to columns the library knows. Cells of a text file go to the library as
+ * text: it decides what is a number; only weights are read here. */
 #include "table.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "cli.h"
 #include "csv_read.h"
+#include "stat_read.h"
 
 static int read_csv(const char *path, char separator, cli_csv *csv)
 {
@@ -79,7 +81,7 @@ static int read_weights(bnorm_ctx *ctx, cli_table *t, const char *column)
     int code = bnorm_cli_status(ctx, bnorm_table_values(ctx, t->table, column, t->weights));
     for (ptrdiff_t row = 0; row < t->rows && !code; row++) {
         if (!(t->weights[row] < 0)) continue;
-        bnorm_cli_say("%s line %td: the weight %g in column '%s' is negative", t->name,
+        bnorm_cli_say("%s %s %td: the weight %g in column '%s' is negative", t->name, t->place,
                       t->lines[row], t->weights[row], column);
         code = CLI_DATA;
     }
@@ -95,21 +97,45 @@ static int fill_table(bnorm_ctx *ctx, cli_table *t, const cli_csv *csv)
     return bnorm_cli_status(ctx, status);
 }
 
-int bnorm_cli_table_read(bnorm_ctx *ctx, cli_args *args, const char *path, const char *weights,
-                         cli_table *t)
+/* The extension decides: .csv may hold anything else that a delimiter divides. */
+int bnorm_cli_is_stat(const char *path)
+{
+    const char *end = strrchr(path, '.');
+    return end && (!strcasecmp(end, ".dta") || !strcasecmp(end, ".sav"));
+}
+
+static int read_stat(bnorm_ctx *ctx, const char *path, cli_table *t)
+{
+    int code = bnorm_cli_stat_read(ctx, path, &t->table, &t->rows);
+    t->place = "row";
+    t->lines = bnorm_cli_alloc(t->rows, sizeof *t->lines);
+    for (ptrdiff_t i = 0; i < t->rows; i++) t->lines[i] = i + 1;
+    return code;
+}
+
+static int read_text(bnorm_ctx *ctx, const char *path, char separator, cli_table *t)
 {
     cli_csv csv;
-    char separator = bnorm_cli_separator(args);
-    *t = (cli_table){.name = strcmp(path, "-") ? path : "standard input"};
-    if (args->bad) return CLI_USAGE;
     int code = read_csv(path, separator, &csv);
     if (code) return code;
     t->rows = csv.rows;
+    t->place = "line";
     code = check_commas(t, &csv);
     if (!code) code = fill_table(ctx, t, &csv);
     t->lines = csv.lines;
     csv.lines = NULL;
     bnorm_cli_csv_free(&csv);
+    return code;
+}
+
+int bnorm_cli_table_read(bnorm_ctx *ctx, cli_args *args, const char *path, const char *weights,
+                         cli_table *t)
+{
+    char separator = bnorm_cli_separator(args);
+    *t = (cli_table){.name = strcmp(path, "-") ? path : "standard input"};
+    if (args->bad) return CLI_USAGE;
+    int code =
+        bnorm_cli_is_stat(path) ? read_stat(ctx, path, t) : read_text(ctx, path, separator, t);
     if (!code && weights) code = read_weights(ctx, t, weights);
     if (code) bnorm_cli_table_free(t);
     return code;
@@ -148,9 +174,9 @@ static int refuse_incomplete(bnorm_ctx *ctx, const cli_table *t, const bnorm_fra
             bnorm_cli_say("%s (--na drop)", bnorm_ctx_message(ctx));
             code = CLI_DATA;
         } else if (t->weights && isnan(t->weights[i])) {
-            bnorm_cli_say("%s line %td: column '%s' is missing; complete it, or let rows with "
+            bnorm_cli_say("%s %s %td: column '%s' is missing; complete it, or let rows with "
                           "missing values be left out (--na drop)",
-                          t->name, t->lines[i], t->weights_column);
+                          t->name, t->place, t->lines[i], t->weights_column);
             code = CLI_DATA;
         }
     }

@@ -1,4 +1,4 @@
-/* table: a CSV file as a bnorm_table, with its lines and perhaps a column of weights. */
+/* table: a file as a bnorm_table, with its lines and perhaps a column of weights. */
 #ifndef BNORM_CLI_TABLE_H
 #define BNORM_CLI_TABLE_H
 
@@ -9,8 +9,9 @@ typedef struct cli_table {
     const char *name; /* for messages */
     bnorm_table *table;
     ptrdiff_t rows;
-    ptrdiff_t *lines; /* of each row */
-    double *weights;  /* of each row, NaN when missing; NULL without a column of weights */
+    const char *place; /* "line", or "row" where a file has no lines */
+    ptrdiff_t *lines;  /* of each row */
+    double *weights;   /* of each row, NaN when missing; NULL without a column of weights */
     const char *weights_column;
 } cli_table;
 

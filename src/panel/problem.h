@@ -33,7 +33,10 @@ typedef struct problem {
     const int32_t
         *unit; /* rows: 0 .. units-1, what batches, folds and bags do not divide; NULL: rows */
     ptrdiff_t units;
-    int logistic; /* loss -t log p - (1-t) log(1-p) instead of the squared one */
+    const int32_t *period; /* rows: 0 .. periods-1 in the order of time; or NULL */
+    ptrdiff_t periods;
+    double tolerance; /* of Q, as bnorm_within_create takes it */
+    int logistic;     /* loss -t log p - (1-t) log(1-p) instead of the squared one */
     double penalty_top,
         penalty_linear; /* those of hidden weights are in the networks' blocks */
 } problem;

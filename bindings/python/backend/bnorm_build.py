@@ -93,19 +93,20 @@ def links(command, code, flags):
 
 
 def blas(command):
-    """The flags of a BLAS: BNORM_BLAS if set, else what pkg-config knows, else the usual names."""
+    """The flags of a BLAS with LAPACK: BNORM_BLAS if set, else what pkg-config knows, else the usual names."""
     choices = [shlex.split(os.environ["BNORM_BLAS"])] if "BNORM_BLAS" in os.environ else []
-    for name in ("blas", "openblas"):
-        found = run(["pkg-config", "--libs", name])
+    for names in (("lapack", "blas"), ("openblas",)):
+        found = run(["pkg-config", "--libs", *names])
         if found is not None and found.returncode == 0:
             choices.append(shlex.split(found.stdout))
-    choices += [["-lopenblas"], ["-lblas"]]
-    code = "void dgemm_(void);\nint main(void)\n{\n    dgemm_();\n    return 0;\n}\n"
+    choices += [["-lopenblas"], ["-llapack", "-lblas"]]
+    code = ("void dgemm_(void), dgesvd_(void);\n"
+            "int main(void)\n{\n    dgemm_();\n    dgesvd_();\n    return 0;\n}\n")
     for flags in choices:
         if links(command, code, flags):
             return flags
     raise BuildError("bnorm: no BLAS to link with: install libopenblas-dev (Debian; any library with dgemm_ "
-                     "will do), or set BNORM_BLAS to the linker's flags")
+                     "and dgesvd_ will do), or set BNORM_BLAS to the linker's flags")
 
 
 def openmp(command):

@@ -862,6 +862,16 @@ BNORM_API bnorm_status bnorm_fit_source(bnorm_ctx *ctx, bnorm_net *net,
                                         const bnorm_fit_options *options,
                                         bnorm_fit_report *report);
 
+/* ------------------------------------------------------------------------- covariances */
+
+/* How the covariance of the parameters of a structured model is estimated. */
+typedef enum bnorm_vcov_type {
+    BNORM_VCOV_CLASSICAL, /* equal variances: sigma^2 = sum omega E^2/(rows - parameters) */
+    BNORM_VCOV_HC0,       /* White's, for errors of unequal variances */
+    BNORM_VCOV_HC1,       /* the same times rows/(rows - parameters) */
+    BNORM_VCOV_CLUSTER    /* errors may be correlated within clusters, of one or two kinds */
+} bnorm_vcov_type;
+
 /* -------------------------------------------------------------------------------- tables */
 
 /* A table of named columns of equal length, for formulas. Copies what it is given. */

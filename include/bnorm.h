@@ -862,15 +862,76 @@ BNORM_API bnorm_status bnorm_fit_source(bnorm_ctx *ctx, bnorm_net *net,
                                         const bnorm_fit_options *options,
                                         bnorm_fit_report *report);
 
-/* ------------------------------------------------------------------------- covariances */
+/* ------------------------------------------------------------------------- fixed effects */
 
-/* How the covariance of the parameters of a structured model is estimated. */
-typedef enum bnorm_vcov_type {
-    BNORM_VCOV_CLASSICAL, /* equal variances: sigma^2 = sum omega E^2/(rows - parameters) */
-    BNORM_VCOV_HC0,       /* White's, for errors of unequal variances */
-    BNORM_VCOV_HC1,       /* the same times rows/(rows - parameters) */
-    BNORM_VCOV_CLUSTER    /* errors may be correlated within clusters, of one or two kinds */
-} bnorm_vcov_type;
+/* A factor of a panel (unit, year, ...): the level of each row, and what a level adds to it: a
+ * constant, or with `slope` a multiple of the row's slope. For both, give two factors with the
+ * same codes. */
+typedef struct bnorm_factor {
+    const int32_t *codes; /* rows: 0 .. levels-1 */
+    ptrdiff_t levels;     /* >= 1; a level may be without rows */
+    const double *slope;  /* rows, finite; or NULL */
+} bnorm_factor;
+
+/* The within projection Q (maths.md section 6): Q x is x less its weighted least-squares fit on
+ * the columns of all factors' levels, D. Q Q x = Q x, and D'omega Q x = 0. */
+typedef struct bnorm_within bnorm_within;
+
+/* Prepares Q. Nothing of the caller's is referred to afterwards; threads may share it.
+ * weights: rows, or NULL; a row of weight 0 is projected, but has no say. A level without weight
+ *   has effect 0. Slopes that are a combination of earlier columns in a level (less than 1e-12 of
+ *   their length is new) are left out there.
+ * tolerance: at least 1e-14 and below 1; 0: 1e-12. Factors with the same codes are solved exactly,
+ *   and where there are no others, this is not used.
+ * Errors: ARGUMENT (also codes outside the levels, no factor), NONFINITE (a slope), MEMORY. */
+BNORM_API bnorm_status bnorm_within_create(bnorm_ctx *ctx, ptrdiff_t rows,
+                                           const bnorm_factor *factors, ptrdiff_t count,
+                                           const double *weights, double tolerance,
+                                           bnorm_within **within);
+BNORM_API void bnorm_within_destroy(bnorm_within *within);
+
+/* y = Q x, column by column. The factor with the most levels is projected out exactly; the
+ * coefficients of the others by conjugate gradients, until in each column the normal equations
+ * hold to the tolerance: |D'omega y| <= tolerance |y|, with D's columns scaled to length 1 and
+ * |.| the norm weighted by omega. A column of which the factors leave less than 2^-46 of what the
+ * first of them leaves is a sum of effects: what remains of it is roundoff, and exactly 0 where it
+ * is constant in each level of the factor with the most levels. Effects of 1e9 beside differences
+ * of 1 cost those no digits.
+ * x: rows x cols. y: rows x cols, in place allowed; else of either layout.
+ * sweeps: passes over the rows, the most that a column took: 1 when there is nothing to iterate;
+ *   or NULL.
+ * A column with a value that is not finite becomes NaN, in place of its level alone when there
+ * are several factors; no other column changes.
+ * Errors: ARGUMENT, MEMORY, DATA (a column did not converge in 10000 sweeps: the message says how
+ *   far it came). */
+BNORM_API bnorm_status bnorm_demean_f64(bnorm_ctx *ctx, const bnorm_within *within,
+                                        bnorm_mat_f64 x, bnorm_mat_f64 y, ptrdiff_t *sweeps);
+
+/* The parameters that the factors absorb, the rank of D: exact for one factor and for two without
+ * slopes (levels less the components of the graph whose edges are the rows), and for any with the
+ * same codes; else an upper bound: of each further factor only the components with one earlier
+ * factor are taken off, and slopes count in full. Rows of weight 0 are not counted. */
+BNORM_API ptrdiff_t bnorm_within_rank(const bnorm_within *within);
+
+/* The effects themselves: r = sum of effects + Q r. r: rows. effects: the levels of each factor,
+ * one factor after another.
+ * Constants of several factors share something: the first factor without slope keeps its level,
+ * and of each further one the effect is 0 at the first level of each component (levels that rows
+ * join, directly or not) of its graph with the first. What three or more share beyond that is
+ * divided in a way that depends on the data alone. Slopes that were left out have 0, levels
+ * without weight NaN.
+ * Errors: as bnorm_demean; NONFINITE. */
+BNORM_API bnorm_status bnorm_within_effects(bnorm_ctx *ctx, const bnorm_within *within,
+                                            const double *r, double *effects);
+
+/* Rows that are alone in a level of some factor without slope, and those that are alone once these
+ * are left out, until none is: they say nothing about anything but their own effects.
+ * single: rows, 1 or 0. found: how many. Rows of weight 0 count as absent, and are not found.
+ * Errors: ARGUMENT, NONFINITE (a slope), MEMORY. */
+BNORM_API bnorm_status bnorm_singletons(bnorm_ctx *ctx, ptrdiff_t rows,
+                                        const bnorm_factor *factors, ptrdiff_t count,
+                                        const double *weights, unsigned char *single,
+                                        ptrdiff_t *found);
 
 /* -------------------------------------------------------------------------------- tables */
 

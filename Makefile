@@ -1,5 +1,5 @@
 # The face of the project: each target says in its recipe who does the work.
-# Variables: BUILD (folder), PREFIX, DESTDIR (install), PYTHON (for tests and benchmarks).
+# Variables: FUZZ_SECONDS, TARGETS (of fuzz), BUILD (folder), PREFIX, DESTDIR (install), PYTHON (for tests and benchmarks).
 BUILD ?= build
 PREFIX ?= /usr/local
 PYTHON ?= /usr/bin/python3
@@ -18,6 +18,10 @@ demo: all
 # All tests, also under the sanitizers.
 check:
 	sh tests/check.sh
+
+# Random input for every reader, under sanitizers, for FUZZ_SECONDS each; what is found stays in $(BUILD)/fuzz/found.
+fuzz:
+	sh tests/fuzz.sh $(BUILD)/fuzz $(or $(FUZZ_SECONDS),600) $(TARGETS)
 
 # Compiles the proof from nothing; checks its assumptions, and its text against the library's bits.
 proof: all
@@ -77,5 +81,5 @@ install: $(BUILD)/build.ninja
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-bench
 
-.PHONY: all demo check proof bench bench-docs python-package python-check python-asan python-overhead \
+.PHONY: all demo check fuzz proof bench bench-docs python-package python-check python-asan python-overhead \
     r-package r-check r-overhead r-valgrind r-gctorture install clean

@@ -70,6 +70,15 @@ run "$build" 'release build'
 package 'Python package' sh bindings/python/check.sh "$build"
 package 'R package' sh tests/r.sh "$build"
 
+printf '\n== fresh input for every reader\n'
+status=0
+sh tests/fuzz.sh "$build/fuzz" 15 || status=$?
+case $status in
+0) passed=$((passed + 1)) ;;
+77) skipped=$((skipped + 1)) ;;
+*) failed=$((failed + 1)) ;;
+esac
+
 printf '\n== proof\n'
 status=0
 sh tests/proof.sh "$build" || status=$?

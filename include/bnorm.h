@@ -932,6 +932,15 @@ BNORM_API bnorm_status bnorm_singletons(bnorm_ctx *ctx, ptrdiff_t rows,
                                         const bnorm_factor *factors, ptrdiff_t count,
                                         const double *weights, unsigned char *single,
                                         ptrdiff_t *found);
+/* ------------------------------------------------------------------------- covariances */
+
+/* How the covariance of the parameters of a structured model is estimated. */
+typedef enum bnorm_vcov_type {
+    BNORM_VCOV_CLASSICAL, /* equal variances: sigma^2 = sum omega E^2/(rows - parameters) */
+    BNORM_VCOV_HC0,       /* White's, for errors of unequal variances */
+    BNORM_VCOV_HC1,       /* the same times rows/(rows - parameters) */
+    BNORM_VCOV_CLUSTER    /* errors may be correlated within clusters, of one or two kinds */
+} bnorm_vcov_type;
 
 /* -------------------------------------------------------------------------------- tables */
 

@@ -118,6 +118,71 @@ int bnorm_py_count(Py_ssize_t count, Py_ssize_t expected);
 /* Ends the call; the tuple of the objects, whose references it takes, or NULL when !done. */
 PyObject *bnorm_py_finish(py_call *c, int done, PyObject **objects, int count);
 
+/* One call at a time on an object; `what` it is, for messages: "network". */
+typedef struct py_lock {
+    PyThread_type_lock lock;
+    const char *what;
+    unsigned long holder; /* the thread that holds the lock, when `process` is not 0 */
+    long process;         /* its process: a child of fork inherits a lock nobody will release */
+} py_lock;
+
+/* make: -1 with MemoryError. acquire: waits; -1 with an exception when it would wait for itself
+ * or a signal came. */
+int bnorm_py_lock_make(py_lock *l, const char *what);
+void bnorm_py_lock_free(py_lock *l);
+int bnorm_py_lock_acquire(py_lock *l);
+void bnorm_py_lock_release(py_lock *l);
+
+/* A contiguous vector of int32, held until codes_release. */
+typedef struct py_codes {
+    const char *name; /* of the argument, for messages */
+    const int32_t *values;
+    Py_ssize_t count;
+    Py_buffer buffer;
+    int held;
+} py_codes;
+
+int bnorm_py_codes_open(py_codes *codes, PyObject *object, const char *name, Py_ssize_t rows);
+/* ValueError unless each code is from `least` to levels - 1. */
+int bnorm_py_codes_check(const py_codes *codes, Py_ssize_t least, Py_ssize_t levels);
+void bnorm_py_codes_release(py_codes *codes);
+
+/* A table from a list of (name, values); NULL with an exception. values: an array of numbers, NaN
+ * where missing; a list of str and None, in which numbers are read; or (codes, levels), the codes
+ * int32 with -1 where missing, the levels a list of str. */
+bnorm_table *bnorm_py_table(py_call *c, PyObject *columns, Py_ssize_t rows);
+
+/* A member of a struct of options that a dict may set. */
+typedef struct py_field {
+    const char *name;
+    size_t offset;
+    enum {
+        PY_REAL, /* double */
+        PY_FLAG, /* int: 0 or 1 */
+        PY_SIZE, /* ptrdiff_t, from `least` up */
+        PY_SEED, /* uint64_t */
+        PY_TEXT, /* const char *, the dict's; None is NULL */
+        PY_OPTIMIZER,
+        PY_ACTIVATION
+    } kind;
+    int least;
+} py_field;
+
+/* Sets what the dict has; -1 with an exception that names the entry. whose: "fit". */
+int bnorm_py_fields(PyObject *dict, const char *whose, const py_field *fields, size_t count,
+                    void *to);
+int bnorm_py_fit_fields(PyObject *dict, bnorm_fit_options *options);
+const char *bnorm_py_optimizer_name(bnorm_optimizer optimizer);
+
+/* A fit's questions: to a function of Python, or None, and to the signals. */
+typedef struct py_watch {
+    PyObject *progress;
+    double last; /* when signals were looked at */
+    int stopped; /* the function asked for the end */
+} py_watch;
+
+void bnorm_py_watch(py_watch *w, PyObject *function, bnorm_fit_options *options);
+
 /* Raises what a status means; NULL always. */
 PyObject *bnorm_py_raise(py_call *c, bnorm_status status);
 

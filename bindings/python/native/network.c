@@ -4,39 +4,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* ------------------------------------------------------------------------------ life span */
-
-/* Nobody can take the lock from a thread of another process. */
-static int refuse_reentry(const py_network *self)
-{
-    if (self->process == 0) return 0;
-    int same = self->process == (long)getpid();
-    if (same && self->holder != PyThread_get_thread_ident()) return 0;
-    PyErr_SetString(PyExc_RuntimeError,
-                    same
-                        ? "the network is in use by the call that this function was called from"
-                        : "the network was in use when this process was forked");
-    return -1;
-}
-
-/* Waits for the lock; signals are looked at meanwhile. */
-static int acquire(py_network *self)
-{
-    while (!PyThread_acquire_lock(self->lock, NOWAIT_LOCK)) {
-        PyLockStatus got;
-        if (refuse_reentry(self)) return -1;
-        Py_BEGIN_ALLOW_THREADS;
-        got = PyThread_acquire_lock_timed(self->lock, 50000, 1);
-        Py_END_ALLOW_THREADS;
-        if (got == PY_LOCK_ACQUIRED) break;
-        if (PyErr_CheckSignals()) return -1;
-    }
-    self->holder = PyThread_get_thread_ident();
-    self->process = (long)getpid();
-    return 0;
-}
 
 bnorm_net *bnorm_py_net_enter(py_network *self, py_call *c, PyObject *threads)
 {
@@ -45,7 +14,7 @@ bnorm_net *bnorm_py_net_enter(py_network *self, py_call *c, PyObject *threads)
     c->array_count = c->block_count = c->pending_count = 0;
     if (!module) return NULL;
     if (bnorm_py_call_start(c, module, threads)) return NULL;
-    if (acquire(self) == 0) return bnorm_model_net(self->model);
+    if (bnorm_py_lock_acquire(&self->lock) == 0) return bnorm_model_net(self->model);
     bnorm_py_call_end(c);
     return NULL;
 }
@@ -55,8 +24,7 @@ void bnorm_py_net_leave(py_network *self, py_call *c)
     int held = c->ctx != NULL; /* without a context the call never had the network */
     bnorm_py_call_end(c);
     if (!held) return;
-    self->process = 0;
-    PyThread_release_lock(self->lock);
+    bnorm_py_lock_release(&self->lock);
 }
 
 static void dealloc(PyObject *object)
@@ -66,7 +34,7 @@ static void dealloc(PyObject *object)
     PyObject_GC_UnTrack(object);
     bnorm_model_destroy(self->model);
     bnorm_py_users_free(self);
-    if (self->lock) PyThread_free_lock(self->lock);
+    bnorm_py_lock_free(&self->lock);
     freefunc release = __extension__(freefunc) PyType_GetSlot(type, Py_tp_free);
     release(object);
     Py_DECREF(type);
@@ -85,9 +53,8 @@ static py_network *new_object(PyObject *module)
     PyTypeObject *type = (PyTypeObject *)bnorm_py_state(module)->network_type;
     allocfunc allocate = __extension__(allocfunc) PyType_GetSlot(type, Py_tp_alloc);
     py_network *self = (py_network *)allocate(type, 0);
-    if (!self || (self->lock = PyThread_allocate_lock())) return self;
+    if (!self || bnorm_py_lock_make(&self->lock, "network") == 0) return self;
     Py_DECREF(self);
-    PyErr_NoMemory();
     return NULL;
 }
 

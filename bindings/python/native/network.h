@@ -1,6 +1,5 @@
 /* network: the type Network behind bnorm.Net. Invariant: whoever works on the network holds its
- * lock; other threads wait, and the thread that holds it is refused, since it would wait for
- * itself. */
+ * lock. */
 #ifndef BNORM_PYTHON_NETWORK_H
 #define BNORM_PYTHON_NETWORK_H
 
@@ -29,9 +28,7 @@ typedef struct py_network {
     bnorm_model *model; /* owns the network */
     py_user_layer **users;
     Py_ssize_t user_count;
-    PyThread_type_lock lock;
-    unsigned long holder; /* the thread that holds the lock, when `process` is not 0 */
-    long process;         /* its process: a child of fork inherits a lock nobody will release */
+    py_lock lock;
 } py_network;
 
 /* The net of a network, once it is idle, or NULL with an exception; enter also opens the

@@ -187,47 +187,6 @@ PyObject *bnorm_py_net_predict(PyObject *object, PyObject *const *args, Py_ssize
     return made;
 }
 
-/* Adds one column, a vector of doubles or a list of str and None, to a table. */
-static int add_column(py_call *c, bnorm_table *table, const char *name, PyObject *values,
-                      Py_ssize_t rows)
-{
-    bnorm_status status;
-    if (!PyList_Check(values)) {
-        const void *numbers;
-        py_call column = {.state = c->state}; /* its memory goes when the table has the copy */
-        int bad = bnorm_py_vector(&column, values, name, rows, "one value a row", 0, &numbers);
-        status = bad ? BNORM_E_USER : bnorm_table_numbers(c->ctx, table, name, numbers);
-        bnorm_py_call_end(&column);
-    } else {
-        const char **cells = PyMem_Malloc(((size_t)rows + 1) * sizeof *cells);
-        if (!cells || PyList_Size(values) != rows) {
-            PyMem_Free(cells);
-            PyErr_Format(PyExc_ValueError, "%s: expected %zd cells", name, rows);
-            return -1;
-        }
-        for (Py_ssize_t i = 0; i < rows; i++) {
-            PyObject *cell = PyList_GetItem(values, i);
-            cells[i] = cell == Py_None ? NULL : PyUnicode_AsUTF8AndSize(cell, NULL);
-        }
-        status = PyErr_Occurred() ? BNORM_E_USER : bnorm_table_text(c->ctx, table, name, cells);
-        PyMem_Free(cells);
-    }
-    if (status) bnorm_py_raise(c, status);
-    return status ? -1 : 0;
-}
-
-static int fill_table(py_call *c, bnorm_table *table, PyObject *columns, Py_ssize_t rows)
-{
-    for (Py_ssize_t k = 0; k < PyList_Size(columns); k++) {
-        const char *name;
-        PyObject *values, *pair = PyList_GetItem(columns, k);
-        if (!PyArg_ParseTuple(pair, "sO", &name, &values) ||
-            add_column(c, table, name, values, rows))
-            return -1;
-    }
-    return 0;
-}
-
 /* The predictions of all rows; those with missing values get NaN. */
 static bnorm_status predict_rows(py_call *c, py_network *self, const bnorm_table *table,
                                  bnorm_mat_f64 mean)
@@ -260,12 +219,9 @@ PyObject *bnorm_py_net_table(PyObject *object, PyObject *const *args, Py_ssize_t
     PyObject *made = NULL;
     if (bnorm_py_count(count, 3) || bnorm_py_whole(args[1], "rows", 0, &rows)) return NULL;
     bnorm_net *net = bnorm_py_net_enter(self, &c, args[2]);
-    int done = net && PyList_Check(args[0]) && !new_scores(&c, rows, net, &mean, &made);
-    if (done) {
-        bnorm_status status = bnorm_table_create(c.ctx, rows, &table);
-        done = !bnorm_py_failed(&c, status) && !fill_table(&c, table, args[0], rows) &&
+    int done = net && !new_scores(&c, rows, net, &mean, &made) &&
+               (table = bnorm_py_table(&c, args[0], rows)) &&
                !bnorm_py_failed(&c, predict_rows(&c, self, table, mean));
-    }
     bnorm_table_destroy(table);
     bnorm_py_net_leave(self, &c);
     if (!done) Py_CLEAR(made);

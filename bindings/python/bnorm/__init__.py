@@ -16,7 +16,7 @@ array([ 2., 30.])
 array([3., 3.])
 
 Networks: `Net`, with `Dense`, `BatchNorm`, `Dropout`, activations by name and `Layer` for your own;
-estimators for scikit-learn are in `bnorm.sklearn`.
+estimators for scikit-learn are in `bnorm.sklearn`. `demean` takes fixed effects out of a matrix.
 """
 from . import _core
 from ._layers import BatchNorm, Dense, Dropout, Layer
@@ -26,6 +26,7 @@ from ._matrix import (Gram, Moments, Stats, backward, dense_backward, dense_forw
 from ._net import Net
 from ._reports import BlockCheck, FitReport
 from ._running import RunningStats
+from ._within import demean
 
 __version__: str = _core.version()
 
@@ -40,7 +41,7 @@ def isa() -> str:
 
 __all__ = [
     "BatchNorm", "BlockCheck", "Dense", "Dropout", "FitReport", "Gram", "Layer", "Moments", "Net", "RunningStats",
-    "Stats", "backward", "dense_backward", "dense_forward", "fold", "forward", "get_threads", "gram", "group_norm",
-    "group_norm_backward", "infer", "infer_backward", "isa", "jacobian", "layer_norm", "layer_norm_backward", "merge",
-    "moments", "set_threads",
+    "Stats", "backward", "demean", "dense_backward", "dense_forward", "fold", "forward", "get_threads", "gram",
+    "group_norm", "group_norm_backward", "infer", "infer_backward", "isa", "jacobian", "layer_norm",
+    "layer_norm_backward", "merge", "moments", "set_threads",
 ]

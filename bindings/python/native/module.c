@@ -52,6 +52,7 @@ static int fill(PyObject *module)
     return PyModule_AddFunctions(module, bnorm_py_matrix_methods) ||
                    PyModule_AddFunctions(module, bnorm_py_rows_methods) ||
                    PyModule_AddFunctions(module, bnorm_py_space_methods) ||
+                   PyModule_AddFunctions(module, bnorm_py_within_methods) ||
                    bnorm_py_add_network(module)
                ? -1
                : 0;

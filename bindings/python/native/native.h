@@ -198,7 +198,8 @@ PyObject *bnorm_py_shape_text(const py_array *a);
     }
 
 /* The functions of the module, by file; each ends with an empty entry. */
-extern PyMethodDef bnorm_py_matrix_methods[], bnorm_py_rows_methods[], bnorm_py_space_methods[];
+extern PyMethodDef bnorm_py_matrix_methods[], bnorm_py_rows_methods[], bnorm_py_space_methods[],
+    bnorm_py_within_methods[];
 /* Adds the type Network. */
 int bnorm_py_add_network(PyObject *module);
 py_state *bnorm_py_state(PyObject *module);

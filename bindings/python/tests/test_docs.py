@@ -13,7 +13,7 @@ import bnorm
 import bnorm._core
 from support import draw
 
-MODULES = ["bnorm", "bnorm._matrix", "bnorm._running", "bnorm._layers", "bnorm._net", "bnorm.sklearn"]
+MODULES = ["bnorm", "bnorm._matrix", "bnorm._running", "bnorm._layers", "bnorm._net", "bnorm._within", "bnorm.sklearn"]
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -37,7 +37,8 @@ def test_readme(tmp_path, monkeypatch):
     code = "\n".join(line[4:] for line in readme.read_text().splitlines()
                      if line.startswith("    ") and "pip install" not in line)
     rows = draw(80, 3)
-    names = {"x": rows, "y": rows[:, 0], "dy": draw(80, 3, seed=1), "gamma": np.ones(3), "beta": np.zeros(3)}
+    names = {"x": rows, "y": rows[:, 0], "dy": draw(80, 3, seed=1), "gamma": np.ones(3), "beta": np.zeros(3),
+             "firm": np.arange(80) // 8, "year": np.arange(80) % 8}
     code = code.replace("net.fit(x, y,", "y = x[:, 0]; net.fit(x, y,")
     exec(compile(code, str(readme), "exec"), names)
     assert os.path.exists("model.safetensors") and names["dx"].shape == (80, 3)

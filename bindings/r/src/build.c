@@ -16,7 +16,7 @@ const bnorm_loss *build_loss(holder *h, SEXP loss)
     return found;
 }
 
-static const bnorm_activation *find_activation(holder *h, SEXP a)
+const bnorm_activation *build_activation(holder *h, SEXP a)
 {
     if (Rf_inherits(a, "bn_activation")) return part_activation(h, a);
     const char *name = glue_string(a, "activation");
@@ -52,7 +52,7 @@ static piece read_piece(holder *h, SEXP spec)
         p.rule.ddof = glue_number(glue_member(spec, "ddof"), "ddof");
     } else if (!strcmp(kind, "activation")) {
         p.kind = BNORM_LAYER_ACTIVATION;
-        p.activation = find_activation(h, glue_member(spec, "activation"));
+        p.activation = build_activation(h, glue_member(spec, "activation"));
     } else if (!strcmp(kind, "dropout")) {
         p.kind = BNORM_LAYER_DROPOUT;
         p.rate = glue_number(glue_member(spec, "rate"), "dropout");

@@ -20,6 +20,8 @@ SEXP bn_dense_backward_call(SEXP f, SEXP db);
 SEXP bn_threads_call(SEXP threads);
 SEXP bn_isa_call(void);
 
+SEXP demean_call(SEXP x, SEXP factors, SEXP weights, SEXP tolerance);
+
 SEXP part_builtin_call(SEXP class, SEXP name);
 SEXP net_fit_call(SEXP formula, SEXP columns, SEXP weights, SEXP spec, SEXP options);
 SEXP net_restore_call(SEXP path, SEXP parts);

@@ -187,16 +187,21 @@ static int progress(void *user, const bnorm_progress *p)
     return user_interrupted(NULL);
 }
 
+void fit_settings(holder *h, SEXP options, bnorm_fit_options *o)
+{
+    read_options(options, o);
+    o->progress = progress;
+    o->progress_user = h;
+    o->interrupted = user_interrupted;
+    h->trace = (int)glue_whole(glue_member(options, "trace"), "trace", 0, INT_MAX);
+}
+
 static void train(holder *h, SEXP options, fit_facts *f)
 {
     const fit_part *t = &f->part[0], *v = &f->part[1];
     bnorm_fit_options o;
-    read_options(options, &o);
-    o.progress = progress;
-    o.progress_user = h;
-    o.interrupted = user_interrupted;
+    fit_settings(h, options, &o);
     f->running = o.running;
-    h->trace = (int)glue_whole(glue_member(options, "trace"), "trace", 0, INT_MAX);
     user_state state;
     user_begin(&state, h);
     bnorm_status status =
@@ -224,7 +229,7 @@ static SEXP rows_of(const fit_part *p)
     return rows;
 }
 
-static SEXP history_of(const holder *h)
+SEXP fit_history(const holder *h)
 {
     SEXP m = PROTECT(glue_new_matrix(h->epochs, 2));
     for (ptrdiff_t i = 0; i < h->epochs; i++) {
@@ -242,7 +247,7 @@ static SEXP results(SEXP pointer, const holder *h, const fit_facts *f)
     glue_put(list, 0, "pointer", pointer);
     glue_put(list, 1, "training", rows_of(&f->part[0]));
     glue_put(list, 2, "validation", rows_of(&f->part[1]));
-    glue_put(list, 3, "history", history_of(h));
+    glue_put(list, 3, "history", fit_history(h));
     glue_put(list, 4, "optimizer", Rf_mkString(optimizer_name(r->optimizer)));
     glue_put(list, 5, "epochs", Rf_ScalarInteger((int)r->epochs));
     glue_put(list, 6, "best_epoch", Rf_ScalarInteger((int)r->best_epoch));

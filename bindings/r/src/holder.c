@@ -12,6 +12,7 @@ void holder_release(SEXP pointer)
     bnorm_frame_destroy(h->frame);
     bnorm_net_destroy(h->net);
     bnorm_model_destroy(h->model);
+    bnorm_within_destroy(h->within);
     parts_free(h->parts);
     free(h->history);
     free(h);

@@ -29,6 +29,7 @@ typedef struct holder {
     bnorm_frame *frame;
     bnorm_net *net;
     bnorm_model *model; /* owns net and frame once it is made */
+    bnorm_within *within;
     part *parts;
     double *history; /* objective and validation loss of each epoch */
     ptrdiff_t epochs, room;

@@ -62,7 +62,8 @@ static const R_CallMethodDef routines[] = {
     ROUTINE(net_fit, 5),      ROUTINE(net_restore, 2),  ROUTINE(net_save, 2),
     ROUTINE(net_alive, 1),    ROUTINE(net_describe, 1), ROUTINE(net_coef, 1),
     ROUTINE(net_predict, 2),  ROUTINE(net_check, 5),    ROUTINE(net_start, 2),
-    ROUTINE(net_gradient, 5), ROUTINE(part_builtin, 2), {NULL, NULL, 0}};
+    ROUTINE(net_gradient, 5), ROUTINE(part_builtin, 2), ROUTINE(demean, 4),
+    {NULL, NULL, 0}};
 
 void attribute_visible R_init_bnorm(DllInfo *dll)
 {

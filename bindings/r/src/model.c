@@ -74,14 +74,6 @@ SEXP net_restore_call(SEXP path, SEXP parts)
     return pointer;
 }
 
-static SEXP string(const char *text)
-{
-    SEXP s = PROTECT(Rf_allocVector(STRSXP, 1));
-    SET_STRING_ELT(s, 0, text ? Rf_mkCharCE(text, CE_UTF8) : NA_STRING);
-    UNPROTECT(1);
-    return s;
-}
-
 static SEXP names_of(const bnorm_frame *f, ptrdiff_t count,
                      const char *(*name)(const bnorm_frame *, ptrdiff_t))
 {
@@ -99,7 +91,7 @@ static SEXP notes_of(const bnorm_model *m)
     for (ptrdiff_t k = 0; k < count; k++) {
         double number;
         const char *text, *key = bnorm_model_note(m, k, &number, &text);
-        glue_put(list, (int)k, key, text ? string(text) : Rf_ScalarReal(number));
+        glue_put(list, (int)k, key, text ? glue_text(text) : Rf_ScalarReal(number));
     }
     UNPROTECT(1);
     return list;
@@ -115,7 +107,7 @@ static SEXP layers_of(const bnorm_net *net)
         SEXP layer = glue_new_list(7);
         SET_VECTOR_ELT(layers, k, layer);
         glue_put(layer, 0, "kind", Rf_ScalarInteger((int)info.kind));
-        glue_put(layer, 1, "name", string(info.name));
+        glue_put(layer, 1, "name", glue_text(info.name));
         glue_put(layer, 2, "inputs", Rf_ScalarReal((double)info.inputs));
         glue_put(layer, 3, "outputs", Rf_ScalarReal((double)info.outputs));
         glue_put(layer, 4, "eps", Rf_ScalarReal(info.rule.eps));
@@ -134,11 +126,11 @@ SEXP net_describe_call(SEXP pointer)
     SEXP list = PROTECT(glue_new_list(8));
     double center, scale;
     bnorm_frame_scaling(f, -1, &center, &scale);
-    glue_put(list, 0, "formula", string(bnorm_frame_formula(f)));
-    glue_put(list, 1, "target", string(bnorm_frame_target_name(f)));
+    glue_put(list, 0, "formula", glue_text(bnorm_frame_formula(f)));
+    glue_put(list, 1, "target", glue_text(bnorm_frame_target_name(f)));
     glue_put(list, 2, "inputs", names_of(f, bnorm_frame_inputs(f), bnorm_frame_input_name));
     glue_put(list, 3, "classes", names_of(f, bnorm_frame_classes(f), bnorm_frame_class_name));
-    glue_put(list, 4, "loss", string(bnorm_model_loss(m)->name));
+    glue_put(list, 4, "loss", glue_text(bnorm_model_loss(m)->name));
     glue_put(list, 5, "layers", layers_of(bnorm_model_net(m)));
     glue_put(list, 6, "notes", notes_of(m));
     glue_put(list, 7, "dropped", names_of(f, bnorm_frame_dropped(f), bnorm_frame_dropped_name));
@@ -200,7 +192,7 @@ SEXP net_predict_call(SEXP pointer, SEXP columns)
     glue_try(bnorm_frame_screen(glue_ctx(), f, table, 0, kinds));
     SEXP list = PROTECT(glue_new_list(3)), mean = PROTECT(glue_new_matrix(n, outputs));
     SEXP shown = PROTECT(Rf_allocVector(INTSXP, n));
-    glue_put(list, 2, "why", string(NULL));
+    glue_put(list, 2, "why", glue_text(NULL));
     for (ptrdiff_t i = 0; i < n; i++) {
         INTEGER(shown)[i] = kinds[i];
         if (kinds[i] == BNORM_ROW_READY) rows[count++] = i;
@@ -212,7 +204,7 @@ SEXP net_predict_call(SEXP pointer, SEXP columns)
             glue_ctx(), f, table, &i, 1,
             bnorm_view_f64(x, 1, bnorm_frame_inputs(f), BNORM_ROW_MAJOR),
             (bnorm_mat_f64){.rows = 1, .cols = 1, .ld = 1, .layout = BNORM_ROW_MAJOR});
-        glue_put(list, 2, "why", string(bnorm_ctx_message(glue_ctx())));
+        glue_put(list, 2, "why", glue_text(bnorm_ctx_message(glue_ctx())));
         break;
     }
     double *found = (double *)R_alloc((size_t)(count * outputs) + 1, sizeof *found);
@@ -232,7 +224,7 @@ SEXP net_predict_call(SEXP pointer, SEXP columns)
     return list;
 }
 
-static SEXP report_of(const bnorm_check_block *report, ptrdiff_t count)
+SEXP model_report(const bnorm_check_block *report, ptrdiff_t count)
 {
     static const char *const names[] = {"block",   "row",   "col",  "analytic",
                                         "numeric", "error", "bound"};
@@ -295,7 +287,7 @@ SEXP net_check_call(SEXP pointer, SEXP columns, SEXP weights, SEXP seed, SEXP en
     user_end(&state);
     if (status != BNORM_E_CHECK) glue_try(status);
     holder_release(guard);
-    SEXP list = report_of(report, blocks);
+    SEXP list = model_report(report, blocks);
     UNPROTECT(protected);
     return list;
 }

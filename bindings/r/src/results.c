@@ -168,3 +168,11 @@ void glue_put(SEXP list, int k, const char *name, SEXP value)
     SET_VECTOR_ELT(list, k, value);
     UNPROTECT(1);
 }
+
+SEXP glue_text(const char *text)
+{
+    SEXP s = PROTECT(Rf_allocVector(STRSXP, 1));
+    SET_STRING_ELT(s, 0, text ? Rf_mkCharCE(text, CE_UTF8) : NA_STRING);
+    UNPROTECT(1);
+    return s;
+}

@@ -17,5 +17,7 @@ SEXP glue_namespace(void);
 /* A list whose entries are named as they are put in; name in UTF-8. */
 SEXP glue_new_list(ptrdiff_t count);
 void glue_put(SEXP list, int k, const char *name, SEXP value);
+/* One string of UTF-8; NA for NULL. */
+SEXP glue_text(const char *text);
 
 #endif

@@ -294,6 +294,13 @@ static void same_bits_for_any_threads(void **state)
     }
 }
 
+static bnorm_status evaluate(void *user, const double *p, double *value, double *gradient)
+{
+    fit *f = user;
+    memcpy(f->parameters, p, (size_t)f->net->parameter_count * sizeof *p);
+    return bnorm_fit_evaluate(f, &f->train, value, gradient);
+}
+
 /* From a first step far too short or too long the search finds one that lowers the objective by
  * its share and flattens its slope: both Wolfe conditions. */
 static void search_meets_both_conditions(void **state)
@@ -302,6 +309,7 @@ static void search_meets_both_conditions(void **state)
     problem *p = make_problem(1, 200, 0);
     fit f = {.ctx = p->ctx, .loss = p->loss, .options = p->options};
     f.train = (sample){p->mx, p->my, NULL, (double)p->rows};
+    minimisation m = {.ctx = p->ctx, .count = P + 1, .evaluate = evaluate, .user = &f};
     for (double first = 1e-8; first < 1e9; first *= 10) {
         double start[P + 1], g[P + 1], d[P + 1], found_p[P + 1], found_g[P + 1], slope = 0;
         add_net(p, 0, "", 0);
@@ -312,7 +320,7 @@ static void search_meets_both_conditions(void **state)
         assert_ok(p->ctx, bnorm_fit_evaluate(&f, &f.train, &from.value, g));
         for (int k = 0; k <= P; k++) slope -= g[k] * g[k], d[k] = -g[k];
         int found;
-        assert_ok(p->ctx, bnorm_search(&f, &from, d, slope, first, &to, &found));
+        assert_ok(p->ctx, bnorm_search(&m, &from, d, slope, first, &to, &found));
         double step = (found_p[0] - start[0]) / d[0];
         assert_int_equal(found, 1);
         assert_true(to.value <= from.value + 1e-4 * step * slope);

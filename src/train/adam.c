@@ -4,15 +4,17 @@
  *   p := p - rate [ (m/(1 - b1^t)) / (sqrt(s/(1 - b2^t)) + e) + decay p ]. */
 #include <math.h>
 
-#include "train/fit.h"
+#include "layer/layer.h"
+#include "train/descend.h"
 
-static void decay_weights(fit *f)
+void bnorm_decay(const bnorm_net *net, const bnorm_fit_options *options, double *parameters)
 {
-    double keep = 1 - f->options.rate * f->options.weight_decay;
-    for (ptrdiff_t k = 0; k < f->net->block_count; k++) {
-        const bnorm_block *b = &f->net->blocks[k];
-        if (!(f->net->penalty_factors[k] > 0)) continue;
-        for (ptrdiff_t i = 0; i < b->rows * b->cols; i++) f->parameters[b->offset + i] *= keep;
+    double keep = 1 - options->rate * options->weight_decay;
+    if (!(options->weight_decay > 0)) return;
+    for (ptrdiff_t k = 0; k < net->block_count; k++) {
+        const bnorm_block *b = &net->blocks[k];
+        if (!(net->penalty_factors[k] > 0)) continue;
+        for (ptrdiff_t i = 0; i < b->rows * b->cols; i++) parameters[b->offset + i] *= keep;
     }
 }
 
@@ -33,14 +35,14 @@ static inline __attribute__((always_inline)) void some(int count, rates r,
     }
 }
 
-void bnorm_adam_step(fit *f, ptrdiff_t t)
+void bnorm_adam_step(const descent *d, ptrdiff_t t)
 {
-    rates r = {.b1 = f->options.beta1, .b2 = f->options.beta2, .rate = f->options.rate};
+    rates r = {.b1 = d->options->beta1, .b2 = d->options->beta2, .rate = d->options->rate};
     r.c1 = 1 - pow(r.b1, (double)t);
     r.c2 = 1 - pow(r.b2, (double)t);
-    ptrdiff_t k = 0, count = f->net->parameter_count;
-    double *g = f->gradient, *m = f->state, *s = m + count, *p = f->parameters;
-    if (f->options.weight_decay > 0) decay_weights(f);
+    ptrdiff_t k = 0, count = d->count;
+    const double *g = d->gradient;
+    double *m = d->state, *s = m + count, *p = d->parameters;
     for (; k + AT_ONCE <= count; k += AT_ONCE) some(AT_ONCE, r, g + k, m + k, s + k, p + k);
     for (; k < count; k++) some(1, r, g + k, m + k, s + k, p + k);
 }

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "train/descend.h"
 #include "train/fit.h"
 
 ptrdiff_t bnorm_batch_count(ptrdiff_t rows, ptrdiff_t batch, ptrdiff_t least)
@@ -76,19 +77,30 @@ static ptrdiff_t positive_rows(fit *f)
     return count;
 }
 
-static void take_step(fit *f)
+void bnorm_descend(const descent *d, ptrdiff_t t)
 {
-    ptrdiff_t t = (ptrdiff_t)f->step;
-    switch (f->options.optimizer) {
+    switch (d->options->optimizer) {
     case BNORM_OPTIMIZER_SGD:
-        bnorm_sgd_step(f, t);
+        bnorm_sgd_step(d);
         break;
     case BNORM_OPTIMIZER_RMSPROP:
-        bnorm_rmsprop_step(f, t);
+        bnorm_rmsprop_step(d);
         break;
     default:
-        bnorm_adam_step(f, t);
+        bnorm_adam_step(d, t);
     }
+}
+
+static void take_step(fit *f)
+{
+    descent d = {.options = &f->options,
+                 .count = f->net->parameter_count,
+                 .parameters = f->parameters,
+                 .state = f->state,
+                 .gradient = f->gradient};
+    if (d.options->optimizer == BNORM_OPTIMIZER_ADAM)
+        bnorm_decay(f->net, &f->options, f->parameters);
+    bnorm_descend(&d, (ptrdiff_t)f->step);
 }
 
 static bnorm_status run_batch(fit *f, const sample *batch, ptrdiff_t epoch, double *objective)

@@ -60,11 +60,4 @@ bnorm_status bnorm_batch_gather(fit *f, ptrdiff_t first, ptrdiff_t end, sample *
 bnorm_status bnorm_fit_batches(fit *f); /* sgd, rmsprop, adam */
 bnorm_status bnorm_fit_lbfgs(fit *f);
 
-/* One step of an optimiser, t = 1, 2, ... Parameters are taken so many at once, which every
- * compiler turns into vectors. */
-enum { AT_ONCE = 8 };
-void bnorm_sgd_step(fit *f, ptrdiff_t t);
-void bnorm_rmsprop_step(fit *f, ptrdiff_t t);
-void bnorm_adam_step(fit *f, ptrdiff_t t);
-
 #endif

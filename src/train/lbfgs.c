@@ -9,10 +9,11 @@
 
 #include "base/ctx.h"
 #include "base/memory.h"
+#include "train/fit.h"
 #include "train/search.h"
 
 typedef struct lbfgs {
-    fit *f;
+    minimisation *m;
     ptrdiff_t count, most, pairs, next; /* pairs held; place of the next one */
     double *s, *y, *rho, *alpha;        /* s = step, y = change of gradient, rho = 1/s'y */
     double *d;
@@ -20,14 +21,14 @@ typedef struct lbfgs {
     double *memory;
 } lbfgs;
 
-static bnorm_status reserve(lbfgs *b, fit *f)
+static bnorm_status reserve(lbfgs *b, minimisation *m)
 {
     ptrdiff_t vectors, total;
-    *b = (lbfgs){.f = f, .count = f->net->parameter_count, .most = f->options.memory};
+    *b = (lbfgs){.m = m, .count = m->count, .most = m->memory};
     if (!bnorm_multiply(2, b->most, &vectors) ||
         !bnorm_multiply(vectors + 5, b->count + 1, &total) ||
-        !(b->memory = bnorm_alloc(f->ctx, total, sizeof *b->memory)))
-        return bnorm_fail_memory(f->ctx, "the memory of L-BFGS: lower its number of pairs");
+        !(b->memory = bnorm_alloc(m->ctx, total, sizeof *b->memory)))
+        return bnorm_fail_memory(m->ctx, "the memory of L-BFGS: lower its number of pairs");
     b->s = b->memory;
     b->y = b->s + b->most * b->count;
     b->d = b->y + b->most * b->count;
@@ -101,7 +102,7 @@ static int converged(const lbfgs *b)
 {
     double size = sqrt(bnorm_dot(b->count, b->now.p, b->now.p));
     double slope = sqrt(bnorm_dot(b->count, b->now.g, b->now.g));
-    return slope <= b->f->options.tolerance * fmax(1, size);
+    return slope <= b->m->tolerance * fmax(1, size);
 }
 
 /* One iteration; *found 0 when nothing lower was found. */
@@ -115,51 +116,83 @@ static bnorm_status iterate(lbfgs *b, int *found)
     double first = b->pairs ? 1 : fmin(1, 1 / sqrt(-slope));
     *found = 0;
     if (!(slope < 0)) return BNORM_OK;
-    bnorm_status status = bnorm_search(b->f, &b->now, b->d, slope, first, &b->trial, found);
+    bnorm_status status = bnorm_search(b->m, &b->now, b->d, slope, first, &b->trial, found);
     if (status != BNORM_OK || *found || b->pairs == 0) return status;
     b->pairs = 0;
     return iterate(b, found);
 }
 
-static bnorm_status start(lbfgs *b)
-{
-    fit *f = b->f;
-    memcpy(b->now.p, f->parameters, (size_t)b->count * sizeof *b->now.p);
-    bnorm_status status = bnorm_fit_evaluate(f, &f->train, &b->now.value, b->now.g);
-    if (status == BNORM_OK && !isfinite(b->now.value)) status = bnorm_fit_diverged(f, 1);
-    return status;
-}
-
 static bnorm_status loop(lbfgs *b)
 {
-    fit *f = b->f;
+    minimisation *m = b->m;
     bnorm_status status = BNORM_OK;
-    for (ptrdiff_t epoch = 1; epoch <= f->options.epochs && !f->stop; epoch++) {
+    int stop = 0;
+    for (ptrdiff_t k = 1; k <= m->iterations && !stop; k++) {
         int found;
-        f->converged = converged(b);
-        if (f->converged) break;
+        if (converged(b)) break;
         status = iterate(b, &found);
         if (status != BNORM_OK || !found) break;
         remember(b);
         move(b);
-        status = bnorm_fit_running(f);
-        if (status == BNORM_OK) status = bnorm_fit_epoch(f, epoch, b->now.value);
+        status = m->accepted(m->user, k, b->now.value, &stop);
         if (status != BNORM_OK) break;
     }
     return status;
 }
 
-bnorm_status bnorm_fit_lbfgs(fit *f)
+bnorm_status bnorm_minimise(minimisation *m, double *p)
 {
     lbfgs b;
-    bnorm_status status = reserve(&b, f);
+    bnorm_status status = reserve(&b, m);
     if (status != BNORM_OK) return status;
-    status = start(&b);
+    memcpy(b.now.p, p, (size_t)b.count * sizeof *p);
+    status = m->evaluate(m->user, p, &b.now.value, b.now.g);
+    if (status == BNORM_OK) status = m->begun(m->user, b.now.value);
     if (status == BNORM_OK) {
         status = loop(&b);
-        f->converged = converged(&b);
-        memcpy(f->parameters, b.now.p, (size_t)b.count * sizeof *b.now.p);
+        m->converged = converged(&b);
+        memcpy(p, b.now.p, (size_t)b.count * sizeof *p);
     }
     bnorm_free(b.memory);
+    return status;
+}
+
+/* ------------------------------------------------------------------------------ a network */
+
+static bnorm_status evaluate(void *user, const double *p, double *value, double *gradient)
+{
+    fit *f = user;
+    if (p != f->parameters)
+        memcpy(f->parameters, p, (size_t)f->net->parameter_count * sizeof *p);
+    return bnorm_fit_evaluate(f, &f->train, value, gradient);
+}
+
+static bnorm_status begun(void *user, double value)
+{
+    return isfinite(value) ? BNORM_OK : bnorm_fit_diverged(user, 1);
+}
+
+static bnorm_status accepted(void *user, ptrdiff_t iteration, double value, int *stop)
+{
+    fit *f = user;
+    bnorm_status status = bnorm_fit_running(f);
+    if (status == BNORM_OK) status = bnorm_fit_epoch(f, iteration, value);
+    *stop = f->stop;
+    return status;
+}
+
+bnorm_status bnorm_fit_lbfgs(fit *f)
+{
+    minimisation m = {.ctx = f->ctx,
+                      .count = f->net->parameter_count,
+                      .memory = f->options.memory,
+                      .iterations = f->options.epochs,
+                      .tolerance = f->options.tolerance,
+                      .evaluate = evaluate,
+                      .begun = begun,
+                      .accepted = accepted,
+                      .user = f};
+    bnorm_status status = bnorm_minimise(&m, f->parameters);
+    f->converged = m.converged;
     return status;
 }

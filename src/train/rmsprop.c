@@ -2,7 +2,7 @@
  */
 #include <math.h>
 
-#include "train/fit.h"
+#include "train/descend.h"
 
 static inline __attribute__((always_inline)) void some(int count, double rate, double decay,
                                                        const double *restrict g,
@@ -14,12 +14,12 @@ static inline __attribute__((always_inline)) void some(int count, double rate, d
     }
 }
 
-void bnorm_rmsprop_step(fit *f, ptrdiff_t t)
+void bnorm_rmsprop_step(const descent *d)
 {
-    (void)t;
-    double rate = f->options.rate, decay = f->options.decay;
-    double *g = f->gradient, *s = f->state, *p = f->parameters;
-    ptrdiff_t k = 0, count = f->net->parameter_count;
+    double rate = d->options->rate, decay = d->options->decay;
+    const double *g = d->gradient;
+    double *s = d->state, *p = d->parameters;
+    ptrdiff_t k = 0, count = d->count;
     for (; k + AT_ONCE <= count; k += AT_ONCE) some(AT_ONCE, rate, decay, g + k, s + k, p + k);
     for (; k < count; k++) some(1, rate, decay, g + k, s + k, p + k);
 }

@@ -3,7 +3,6 @@
  */
 #include <float.h>
 #include <math.h>
-#include <string.h>
 
 #include "train/search.h"
 
@@ -20,11 +19,11 @@ double bnorm_dot(ptrdiff_t count, const double *a, const double *b)
     return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
-static bnorm_status try_step(fit *f, const point *from, const double *d, double step, point *to)
+static bnorm_status try_step(const minimisation *m, const point *from, const double *d,
+                             double step, point *to)
 {
-    for (ptrdiff_t k = 0; k < f->net->parameter_count; k++) to->p[k] = from->p[k] + step * d[k];
-    memcpy(f->parameters, to->p, (size_t)f->net->parameter_count * sizeof *to->p);
-    return bnorm_fit_evaluate(f, &f->train, &to->value, to->g);
+    for (ptrdiff_t k = 0; k < m->count; k++) to->p[k] = from->p[k] + step * d[k];
+    return m->evaluate(m->user, to->p, &to->value, to->g);
 }
 
 /* Inside (low, high): the minimum of the parabola through the start and the failed trial, kept
@@ -37,15 +36,15 @@ static double interpolate(double low, double high, double rise, double slope, do
     return parabola < most ? parabola : most;
 }
 
-bnorm_status bnorm_search(fit *f, const point *from, const double *d, double slope, double step,
-                          point *to, int *found)
+bnorm_status bnorm_search(minimisation *m, const point *from, const double *d, double slope,
+                          double step, point *to, int *found)
 {
     double low = 0, high = INFINITY;
     double rounding = 8 * DBL_EPSILON * fabs(from->value); /* a rise that is none */
-    ptrdiff_t count = f->net->parameter_count;
+    ptrdiff_t count = m->count;
     *found = 0;
     for (int trial = 0; trial < TRIALS; trial++) {
-        bnorm_status status = try_step(f, from, d, step, to);
+        bnorm_status status = try_step(m, from, d, step, to);
         if (status != BNORM_OK) return status;
         double rise = to->value - from->value;
         if (!(rise <= sufficient * step * slope + rounding)) {
@@ -64,5 +63,5 @@ bnorm_status bnorm_search(fit *f, const point *from, const double *d, double slo
      */
     if (low == 0) return BNORM_OK;
     *found = 1;
-    return try_step(f, from, d, low, to);
+    return try_step(m, from, d, low, to);
 }

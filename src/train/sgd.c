@@ -1,6 +1,6 @@
 /* sgd: momentum as a running sum of gradients, u = m u + g; plain step rate u, Nesterov's
  * rate (g + m u) (Sutskever et al. 2013). */
-#include "train/fit.h"
+#include "train/descend.h"
 
 static inline __attribute__((always_inline)) void some(int count, int nesterov, double rate,
                                                        double m, const double *restrict g,
@@ -12,21 +12,21 @@ static inline __attribute__((always_inline)) void some(int count, int nesterov, 
     }
 }
 
-static inline __attribute__((always_inline)) void all(fit *f, int nesterov)
+static inline __attribute__((always_inline)) void all(const descent *d, int nesterov)
 {
-    double rate = f->options.rate, m = f->options.momentum;
-    double *g = f->gradient, *u = f->state, *p = f->parameters;
-    ptrdiff_t k = 0, count = f->net->parameter_count;
+    double rate = d->options->rate, m = d->options->momentum;
+    const double *g = d->gradient;
+    double *u = d->state, *p = d->parameters;
+    ptrdiff_t k = 0, count = d->count;
     for (; k + AT_ONCE <= count; k += AT_ONCE)
         some(AT_ONCE, nesterov, rate, m, g + k, u + k, p + k);
     for (; k < count; k++) some(1, nesterov, rate, m, g + k, u + k, p + k);
 }
 
-void bnorm_sgd_step(fit *f, ptrdiff_t t)
+void bnorm_sgd_step(const descent *d)
 {
-    (void)t;
-    if (f->options.nesterov)
-        all(f, 1);
+    if (d->options->nesterov)
+        all(d, 1);
     else
-        all(f, 0);
+        all(d, 0);
 }

@@ -184,6 +184,16 @@ bnorm_status bnorm_net_run(bnorm_net *net, const bnorm_pass *pass, bnorm_mat_f64
 /* The output of layer k of the last pass for all rows; data NULL when it was not kept. */
 bnorm_mat_f64 bnorm_net_kept(const bnorm_net *net, ptrdiff_t k);
 
+/* The pass in two halves, for losses that are not a sum over rows. up: outputs of all rows, in
+ * memory of the network; gradient: what down will be given, or NULL when it will not come. down:
+ * the caller has put dR/dv where v was; the gradient is that of R in the parameters. Not for
+ * networks that end with a layer of the caller's. */
+bnorm_status bnorm_net_up(bnorm_net *net, const bnorm_pass *pass, bnorm_mat_f64 x,
+                          double *gradient, bnorm_mat_f64 *v);
+bnorm_status bnorm_net_down(bnorm_net *net, const bnorm_pass *pass, double *gradient);
+/* The statistics of the last pass become those of inference. */
+void bnorm_net_take_statistics(bnorm_net *net);
+
 /* Whether a stream takes networks of this form (layer/stream.h). */
 int bnorm_stream_takes(const bnorm_net *net);
 /* How many rows of a stream have a positive weight, and the sum of the weights. */

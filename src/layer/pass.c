@@ -240,6 +240,31 @@ static bnorm_status run(sweep *base, bnorm_mat_f64 x, const criterion *goal, dou
     return w.gradient ? backward(base, &w, end) : BNORM_OK;
 }
 
+/* Forward alone, to the last output, which is kept. */
+static bnorm_status up(sweep *base, bnorm_mat_f64 x)
+{
+    bnorm_net *net = base->net;
+    BNORM_TRY(bnorm_row_major(base->pass->ctx, x, needs_packed(net), &net->x_copy, &net->x));
+    base->cut = bnorm_sweep_cut(net, x.rows);
+    BNORM_TRY(prepare(base));
+    sweep w = *base;
+    BNORM_TRY(forward(base, &w.up));
+    w.up_end = net->layer_count;
+    w.gradient = NULL;
+    return w.up < w.up_end ? bnorm_sweep_run(&w) : BNORM_OK;
+}
+
+/* Backward alone, from where the last output was. */
+static bnorm_status down(sweep *base)
+{
+    bnorm_net *net = base->net;
+    base->cut = bnorm_sweep_cut(net, net->x.rows);
+    sweep turned = *base;
+    turned.bottom = net->layer_count;
+    turned.to = bnorm_net_kept(net, net->layer_count - 1);
+    return backward(base, &turned, lowest(net));
+}
+
 /* Whether some product is the BLAS's, for whose threads there is then no use. */
 static int uses_blas(const bnorm_net *net, ptrdiff_t rows)
 {
@@ -257,6 +282,37 @@ bnorm_status bnorm_net_run(bnorm_net *net, const bnorm_pass *pass, bnorm_mat_f64
     bnorm_status status = run(&base, x, goal, value);
     if (hold) bnorm_blas_release(held);
     return status;
+}
+
+bnorm_status bnorm_net_up(bnorm_net *net, const bnorm_pass *pass, bnorm_mat_f64 x,
+                          double *gradient, bnorm_mat_f64 *v)
+{
+    sweep base = {.net = net, .pass = pass, .gradient = gradient, .bottom = 1};
+    int hold = uses_blas(net, x.rows), held = hold ? bnorm_blas_hold() : 0;
+    bnorm_status status = up(&base, x);
+    if (hold) bnorm_blas_release(held);
+    *v = bnorm_net_kept(net, net->layer_count - 1);
+    return status;
+}
+
+bnorm_status bnorm_net_down(bnorm_net *net, const bnorm_pass *pass, double *gradient)
+{
+    sweep base = {.net = net, .pass = pass, .gradient = gradient, .bottom = 1};
+    int hold = uses_blas(net, net->x.rows), held = hold ? bnorm_blas_hold() : 0;
+    bnorm_status status = down(&base);
+    if (hold) bnorm_blas_release(held);
+    return status;
+}
+
+void bnorm_net_take_statistics(bnorm_net *net)
+{
+    for (ptrdiff_t k = 0; k < net->layer_count; k++) {
+        layer *l = net->layers[k];
+        if (l->kind != BNORM_LAYER_BATCHNORM) continue;
+        memcpy(l->mean, l->batch.mean, (size_t)l->inputs * sizeof *l->mean);
+        for (ptrdiff_t j = 0; j < l->inputs; j++)
+            l->var[j] = l->batch.m2[j] / (l->batch.n - l->rule.ddof);
+    }
 }
 
 bnorm_status bnorm_net_pass(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x, bnorm_mat_f64 y,

@@ -4,6 +4,7 @@
 #ifndef BNORM_PANEL_PANEL_H
 #define BNORM_PANEL_PANEL_H
 
+#include "layer/layer.h"
 #include "panel/problem.h"
 
 /* Which columns of P the fixed effects and the columns before them explain: dropped[j] (linear
@@ -54,19 +55,20 @@ bnorm_status bnorm_problem_design(bnorm_ctx *ctx, const problem *p, bnorm_mat_f6
 /* score = P theta + V G2 (V by inference), without fixed effects: rows values. */
 bnorm_status bnorm_problem_score(bnorm_ctx *ctx, const problem *p, double *score);
 
-/* V of network k by inference is bnorm_net_predict. */
-
 /* Some rows of a problem as a problem of their own, with a Q of their own: for what is held out,
  * folds and bags. Codes of factors and units keep their meaning. The networks are the same, and so
  * are theta and top, unless the caller points them elsewhere. */
 typedef struct problem_part {
     problem problem;
-    void *memory[16];
     bnorm_within *within;
+    buffer values, codes; /* kept when the part is taken anew */
+    bnorm_factor *factors;
+    problem_network *networks;
 } problem_part;
 
 /* times: how often each of the rows (count of them) counts, which multiplies its weight; or NULL.
- * Errors: MEMORY, and those of bnorm_within_create. *part is to be released in any case. */
+ * *part is zero, or a part taken before (of the same problem), and is to be released in any case.
+ * Errors: MEMORY, and those of bnorm_within_create. */
 bnorm_status bnorm_problem_take(bnorm_ctx *ctx, const problem *from, const ptrdiff_t *rows,
                                 ptrdiff_t count, const double *times, problem_part *part);
 void bnorm_problem_release(problem_part *part);

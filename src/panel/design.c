@@ -1,0 +1,127 @@
+/* design: what others take of a problem at its present parameters: which of its columns are
+ * collinear, Q[P, V], errors and scores. */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/ctx.h"
+#include "base/memory.h"
+#include "layer/layer.h"
+#include "matrix/view.h"
+#include "panel/panel.h"
+#include "panel/top.h"
+
+/* ----------------------------------------------------------------------------- collinear */
+
+/* Columns of P are measured from their means: a large mean hides no column. */
+static bnorm_status least_norms(bnorm_ctx *ctx, const problem *p, double *mean, double *m2)
+{
+    double n;
+    BNORM_TRY(bnorm_moments_f64(ctx, p->p, p->weights, &n, mean, m2));
+    for (ptrdiff_t j = 0; j < p->p.cols; j++) {
+        double square = m2[j] / n;
+        m2[j] = 1e-7 * sqrt(square) + 32 * DBL_EPSILON * sqrt(mean[j] * mean[j] + square);
+    }
+    return BNORM_OK;
+}
+
+static bnorm_status find_collinear(bnorm_ctx *ctx, const problem *p, least *l, double *qp,
+                                   unsigned char *dropped)
+{
+    ptrdiff_t cols = p->p.cols;
+    double *mean = l->diagonal, *norm = l->right;
+    bnorm_mat_f64 to = bnorm_view_f64(qp, p->rows, cols, BNORM_ROW_MAJOR);
+    BNORM_TRY(least_norms(ctx, p, mean, norm));
+    BNORM_TRY(bnorm_top_q(ctx, p, p->p, to));
+    l->a = qp;
+    l->n = p->n;
+    l->weights = p->weights;
+    bnorm_least_triangle(ctx, l);
+    (void)bnorm_least_keep(l->sums, cols, norm, l->in);
+    for (ptrdiff_t j = 0; j < cols; j++) dropped[j] = !l->in[j];
+    return BNORM_OK;
+}
+
+bnorm_status bnorm_problem_collinear(bnorm_ctx *ctx, const problem *p, unsigned char *dropped)
+{
+    least l;
+    ptrdiff_t count;
+    if (p->p.cols == 0) return BNORM_OK;
+    BNORM_TRY(bnorm_least_reserve(ctx, p->rows, p->p.cols, &l));
+    double *qp =
+        bnorm_multiply(p->rows, p->p.cols, &count) ? bnorm_alloc(ctx, count, sizeof *qp) : NULL;
+    bnorm_status status =
+        qp ? find_collinear(ctx, p, &l, qp, dropped) : bnorm_fail_memory(ctx, "linear terms");
+    bnorm_free(qp);
+    bnorm_least_free(&l);
+    return status;
+}
+
+/* ------------------------------------------------------------------------- scores, errors */
+
+/* Adds V_k G2_k of some rows at a time. */
+static bnorm_status add_network(bnorm_ctx *ctx, const problem_network *w, double *score)
+{
+    enum { BLOCK = 4096 };
+    ptrdiff_t cols = bnorm_net_outputs(w->net);
+    double *v = bnorm_alloc(ctx, cols * BLOCK, sizeof *v);
+    if (!v) return bnorm_fail_memory(ctx, "the outputs of a network");
+    bnorm_status status = BNORM_OK;
+    for (ptrdiff_t i = 0; i < w->x.rows && status == BNORM_OK; i += BLOCK) {
+        ptrdiff_t rows = w->x.rows - i < BLOCK ? w->x.rows - i : BLOCK;
+        bnorm_mat_f64 out = bnorm_view_f64(v, rows, cols, BNORM_ROW_MAJOR);
+        status = bnorm_net_predict(ctx, w->net, bnorm_rows_of(w->x, i, rows), out);
+        for (ptrdiff_t r = 0; r < rows && status == BNORM_OK; r++)
+            for (ptrdiff_t j = 0; j < cols; j++) score[i + r] += v[r * cols + j] * w->top[j];
+    }
+    bnorm_free(v);
+    return status;
+}
+
+bnorm_status bnorm_problem_score(bnorm_ctx *ctx, const problem *p, double *score)
+{
+    for (ptrdiff_t i = 0; i < p->rows; i++) {
+        score[i] = 0;
+        for (ptrdiff_t j = 0; j < p->p.cols; j++)
+            score[i] += p->p.data[i * p->p.ld + j] * p->theta[j];
+    }
+    for (ptrdiff_t k = 0; k < p->network_count; k++)
+        BNORM_TRY(add_network(ctx, &p->networks[k], score));
+    return BNORM_OK;
+}
+
+static bnorm_status errors(bnorm_ctx *ctx, const problem *p, double *e)
+{
+    BNORM_TRY(bnorm_problem_score(ctx, p, e));
+    for (ptrdiff_t i = 0; i < p->rows; i++) {
+        double share;
+        if (p->logistic) (void)bnorm_top_logistic(e[i], p->y[i], &share);
+        e[i] = p->y[i] - (p->logistic ? share : e[i]);
+    }
+    bnorm_mat_f64 column = bnorm_view_f64(e, p->rows, 1, BNORM_ROW_MAJOR);
+    return bnorm_top_q(ctx, p, column, column);
+}
+
+static bnorm_mat_f64 columns(bnorm_mat_f64 x, ptrdiff_t first, ptrdiff_t cols)
+{
+    x.data += first * (x.layout == BNORM_ROW_MAJOR ? 1 : x.ld);
+    x.cols = cols;
+    return x;
+}
+
+bnorm_status bnorm_problem_design(bnorm_ctx *ctx, const problem *p, bnorm_mat_f64 qp,
+                                  bnorm_mat_f64 qv, double *e)
+{
+    if (qp.data) BNORM_TRY(bnorm_top_q(ctx, p, p->p, qp));
+    if (qv.data) {
+        ptrdiff_t first = 0;
+        for (ptrdiff_t k = 0; k < p->network_count; k++) {
+            const problem_network *w = &p->networks[k];
+            bnorm_mat_f64 v = columns(qv, first, bnorm_net_outputs(w->net));
+            BNORM_TRY(bnorm_net_predict(ctx, w->net, w->x, v));
+            first += v.cols;
+        }
+        BNORM_TRY(bnorm_top_q(ctx, p, qv, qv));
+    }
+    return e ? errors(ctx, p, e) : BNORM_OK;
+}

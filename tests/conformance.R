@@ -98,6 +98,12 @@ operations <- list(
     show_all(c, bn_backward(f, c$w), c("dg1", "dgamma", "dbeta"))
   },
   network = network,
+  demean = function(c) {
+    keys <- grep("^f[0-9]$", names(c), value = TRUE)
+    slopes <- sub("f", "s", keys)
+    terms <- ifelse(slopes %in% names(c), paste0(keys, "[", slopes, "]"), keys)
+    show(c, "y", demean(c$x, stats::reformulate(terms), c$weights, data = c[c(keys, intersect(slopes, names(c)))]))
+  },
   group_norm = function(c) NULL)
 
 for (file in commandArgs(TRUE)) for (case in read_cases(file)) operations[[case$op]](case)

@@ -131,6 +131,12 @@ def network(c):
     return {"start": start, "value": value, "gradient": np.concatenate([block.ravel() for block in blocks.values()])}
 
 
+def demean(c):
+    factors = [c[key].astype(np.int64) for key in ("f1", "f2", "f3") if key in c]
+    slopes = [c.get(f"s{k + 1}") for k in range(len(factors))]
+    return {"y": bnorm.demean(c["x"], factors, c.get("weights"), slopes=slopes)}
+
+
 def main(layout, *paths):
     for path in paths:
         for case in cases(path):

@@ -341,6 +341,43 @@ def network_file():
     net.write()
 
 
+def left(x, columns, weights):
+    """x less its weighted least-squares fit on the columns: each is made orthogonal to those before, twice."""
+    root = np.ones((len(x), 1), L) if weights is None else np.sqrt(weights.astype(L))[:, None]
+    z, basis = x.astype(L) * root, []
+    for column in (columns.astype(L) * root).T:
+        rest = column.copy()
+        for b in basis * 2:
+            rest -= b * (b @ rest)
+        if np.sqrt(rest @ rest) > 1e-9 * np.sqrt(column @ column):
+            basis.append(rest / np.sqrt(rest @ rest))
+    for b in basis * 2:
+        z -= np.outer(b, b @ z)
+    return z / root
+
+
+def first_seen(codes):
+    """The same factor with its levels numbered as they appear, which every binding does alike."""
+    known = {}
+    return np.array([known.setdefault(c, len(known)) for c in codes.tolist()], float)
+
+
+def demean_file():
+    file = File("demean", "bnorm_demean.")
+    for name, rows, levels, sloped, weighted in (("one", 15, (4,), (), False), ("one_weighted", 23, (5,), (), True),
+                                                 ("two", 40, (8, 5), (), False), ("two_weighted", 41, (9, 6), (), True),
+                                                 ("three", 60, (6, 5, 4), (), False), ("slope", 50, (6, 4), (2,), True)):
+        factors = [first_seen(rng.integers(0, top, rows)) for top in levels]
+        slopes = {f"s{k}": draw(rows) for k in sloped}
+        x, weights = draw(rows, 3, center=5), 0.25 + count(rows) if weighted else None
+        columns = [(f[:, None] == np.unique(f)) * slopes.get(f"s{k + 1}", np.ones(rows))[:, None]
+                   for k, f in enumerate(factors)]
+        y = left(x, np.hstack(columns), weights)
+        file.case(name, "demean", {"y": (y, 2.0**-36 * most(x))}, x=x, weights=weights,
+                  **{f"f{k + 1}": f for k, f in enumerate(factors)}, **slopes)
+    file.write()
+
+
 def main():
     network_file()
     matrix_functions()
@@ -348,6 +385,7 @@ def main():
     statistics_files()
     rows_files()
     weight_space()
+    demean_file()
 
 
 if __name__ == "__main__":

@@ -75,11 +75,10 @@ static bnorm_status check(bnorm_ctx *ctx, const bnorm_within *q, bnorm_mat_f64 x
     if (x.rows != q->rows)
         return bnorm_fail(ctx, BNORM_E_ARGUMENT, "x has %td rows; the factors have %td", x.rows,
                           q->rows);
-    if (x.data != y.data) b.layout = a.layout;
-    return x.data == y.data || (y.rows == x.rows && y.cols == x.cols)
-               ? bnorm_check_like(ctx, &b, "y", &a, "x")
-               : bnorm_fail(ctx, BNORM_E_ARGUMENT, "y is %td x %td; it must be %td x %td as x",
-                            y.rows, y.cols, x.rows, x.cols);
+    if (y.rows != x.rows || y.cols != x.cols)
+        return bnorm_fail(ctx, BNORM_E_ARGUMENT, "y is %td x %td; it must be %td x %td as x",
+                          y.rows, y.cols, x.rows, x.cols);
+    return x.data == y.data ? bnorm_check_like(ctx, &b, "y", &a, "x") : BNORM_OK;
 }
 
 static bnorm_status run(bnorm_ctx *ctx, demean_job *j, ptrdiff_t *sweeps)

@@ -1137,6 +1137,178 @@ BNORM_API bnorm_status bnorm_model_predict(bnorm_ctx *ctx, bnorm_model *model,
                                            const bnorm_table *table, const ptrdiff_t *rows,
                                            ptrdiff_t count, bnorm_mat_f64 mean);
 
+/* ------------------------------------------------------------------- structured models */
+
+/* A structured (panel) model (maths.md section 6): linear terms, networks and fixed effects,
+ * fitted together,
+ *     y = fixed effects + P theta + sum_k V_k(X_k) G2_k + e,
+ * V_k the hidden layers of network k. Its formula is that of frames, and more:
+ *
+ *   y ~ x1 + log(x2) + a:b + nn(z1, z2, factor(g)) + nn(z4) | id + year + firm[x]
+ *
+ *   nn(term, term, ...)   a network of its own, added; its inputs are standardised. In no other
+ *                         term and no arithmetic
+ *   | id + year           fixed effects: a constant for each distinct value of a column,
+ *                         whatever its type
+ *   id^year               one for each combination that occurs
+ *   id[x]  id[x, log(z)]  a constant and slopes of x (of x and log(z)) for each id
+ *   id[[x]]               the slopes alone
+ *   .                     among the linear terms: the columns that neither the target, nor an
+ *                         nn(), nor a fixed effect uses; inside nn(): those that neither the
+ *                         target nor a fixed effect uses; never unit, period and dot_without
+ *
+ * Without fixed effects there is an intercept, "(Intercept)", which cannot be removed. */
+typedef struct bnorm_panel bnorm_panel;
+
+/* What is held out, or folded: rows, whole units, or periods. */
+typedef enum bnorm_hold { BNORM_HOLD_ROWS, BNORM_HOLD_UNITS, BNORM_HOLD_PERIODS } bnorm_hold;
+
+/* How a structured model is made. Set by bnorm_panel_defaults, then changed by the caller. The
+ * objective is
+ *     sum omega E^2/(n s^2) + penalty sum |G_hidden|^2 + penalty_top |G2|^2/s^2
+ *         + penalty_linear sum (theta_j sd(Q P_j))^2/s^2,
+ * s^2 the variance of Q y: penalties are free of units. Logistic: the mean loss, and s = 1. */
+typedef struct bnorm_panel_options {
+    size_t struct_size;
+    const char *loss; /* NULL: "squared". "logistic": a target of two levels, or numbers from 0
+                         to 1; without fixed effects */
+    const ptrdiff_t *hidden; /* units of the hidden layers of each nn(); NULL: 8, one layer */
+    ptrdiff_t layers;        /* their number */
+    const bnorm_activation *activation; /* NULL: tanh; a file needs a built-in one */
+    int batchnorm;                      /* 1: before each activation */
+    bnorm_rule rule;                    /* of these; eps 1e-5, ddof 0 */
+    double dropout;                     /* after each activation; 0 */
+    double penalty;                     /* of hidden weights, not of biases, gamma, beta; 0 */
+    double penalty_top;        /* of G2; 1e-6: keeps hidden units apart that move alike */
+    double penalty_linear;     /* of theta, but for the intercept; 0 */
+    const char *unit, *period; /* columns; NULL: the first fixed effect, and the first after it
+                                  with other levels. Units are not divided by batches, folds,
+                                  bags and clusters */
+    int na_error;              /* 0: rows with missing values are left out; 1: an error */
+    int keep_singletons;       /* 0: rows alone in a level are left out, repeatedly */
+    const char *dot_without;   /* a column that '.' leaves out (of weights, say), or NULL */
+    double tolerance;          /* of the projection; 0: as in bnorm_within_create */
+    uint64_t seed;             /* of the starts of the networks; 1 */
+} bnorm_panel_options;
+
+BNORM_API void bnorm_panel_defaults(bnorm_panel_options *options);
+
+/* Makes a model, ready to be fitted: reads the formula, chooses the rows, learns levels from them,
+ * standardises the inputs of networks and starts these. Linear terms and target keep their units.
+ * The table need not be sorted, and may be destroyed afterwards.
+ * Rows are left out, and counted, where a value that the formula, unit or period needs is missing
+ *   or the weight is NaN (missing), where the weight is 0, and where a row is alone in a level of
+ *   a fixed effect. Linear terms that are constant, or that fixed effects and terms before them
+ *   explain to 1e-7, and constant inputs of networks are left out, named with the reason.
+ * weights: one for each row of the table, or NULL. They weigh squares of errors: an estimate is
+ *   that of a row repeated so often, but degrees of freedom count rows.
+ * *panel is NULL on failure.
+ * Errors: FORMULA (the message points at the place), DATA (unknown column; cell that is not a
+ *   number or not finite; negative weight; no row or no term left; a target that does not suit
+ *   the loss), ARGUMENT (options), MEMORY. */
+BNORM_API bnorm_status bnorm_panel_create(bnorm_ctx *ctx, const char *formula,
+                                          const bnorm_table *table, const double *weights,
+                                          const bnorm_panel_options *options,
+                                          bnorm_panel **panel);
+BNORM_API void bnorm_panel_destroy(bnorm_panel *panel); /* accepts NULL */
+
+typedef struct bnorm_panel_fit_options {
+    size_t struct_size;
+    /* optimizer AUTO: L-BFGS on the loss that is left when the top layer (theta, G2) is solved for
+     * at every step; or, for large panels and with dropout, Adam on batches of whole units
+     * (fit.batch rows, about; 0: 1024), the top layer being solved for after each epoch. */
+    bnorm_fit_options fit;
+    ptrdiff_t starts; /* 1; of several the best is kept: by the objective, or by validation */
+    double validate;  /* share of the rows, about, that is held out for early stopping; 0 */
+    bnorm_hold hold;  /* of units (drawn by fit.seed), the last periods, or rows; UNITS */
+    ptrdiff_t bags;   /* 0; else so many fits, each to units (rows, without units) drawn with
+                         replacement, whose mean is the model */
+} bnorm_panel_fit_options;
+
+BNORM_API void bnorm_panel_fit_defaults(bnorm_panel_fit_options *options);
+
+typedef struct bnorm_panel_report {
+    bnorm_fit_report fit; /* of the start that is kept; of a bag: sums */
+    ptrdiff_t starts_done;
+    double best, worst;     /* of the starts (of all in a bag): objective, or validation loss */
+    double validation_rmse; /* in the unit of the target; NaN without */
+} bnorm_panel_report;
+
+/* Fits the model. Without networks it is solved at once. Bits do not depend on threads; all chance
+ * comes from the seeds. Fitting again goes on from the present parameters. The mean of a bag is one
+ * model with the networks of all members (bnorm_panel_net), the mean of their theta, and fixed
+ * effects that fit all rows.
+ * Errors: ARGUMENT, DOMAIN, NONFINITE, INTERRUPTED (the model is the best so far, and report is
+ *   filled; an interrupted bag is not fitted), MEMORY. */
+BNORM_API bnorm_status bnorm_panel_fit(bnorm_ctx *ctx, bnorm_panel *panel,
+                                       const bnorm_panel_fit_options *options,
+                                       bnorm_panel_report *report);
+
+/* What there is to know in numbers; those marked * after a fit. */
+typedef struct bnorm_panel_info {
+    size_t struct_size;
+    ptrdiff_t table_rows, missing, weightless, singletons, rows; /* rows: in use */
+    ptrdiff_t units, periods;                                    /* 0: none are known */
+    ptrdiff_t duplicates; /* rows whose unit and period came before */
+    ptrdiff_t gaps;       /* units x periods less the pairs that come */
+    int logistic, fitted;
+    ptrdiff_t linear, dropped; /* linear terms in use; terms that were left out */
+    ptrdiff_t networks;        /* nn() of the formula */
+    ptrdiff_t inputs;   /* variables: inputs of networks, each once, then other linear terms */
+    ptrdiff_t top;      /* columns of V of all networks */
+    ptrdiff_t hidden;   /* parameters below them */
+    ptrdiff_t factors;  /* fixed effects */
+    ptrdiff_t absorbed; /* * parameters of these (bnorm_within_rank) */
+    double n;           /* sum of the weights */
+    double sse, tss, tss_within; /* * sums of omega E^2, of omega (y - mean)^2, omega (Q y)^2 */
+    double r2, r2_within;        /* * 1 - sse/tss, 1 - sse/tss_within */
+    double rmse;                 /* * sqrt(sse/n) */
+    double sigma;                /* * sqrt(sse/df) */
+    double df; /* * rows - absorbed - columns of [P, V] that those before do not explain */
+} bnorm_panel_info;
+
+/* Errors: ARGUMENT (something is NULL). */
+BNORM_API bnorm_status bnorm_panel_describe(const bnorm_panel *panel, bnorm_panel_info *info);
+
+typedef enum bnorm_panel_part {
+    BNORM_PANEL_LINEAR,  /* info.linear: "(Intercept)", "log(x2)", "factor(g)b" */
+    BNORM_PANEL_DROPPED, /* info.dropped: terms left out */
+    BNORM_PANEL_NETWORK, /* info.networks: "nn1", ... */
+    BNORM_PANEL_INPUT,   /* info.inputs: what marginal effects are taken of */
+    BNORM_PANEL_FACTOR,  /* info.factors: "id", "id^year", "id[[x]]" */
+    BNORM_PANEL_REASON   /* info.dropped: why they were: "explained by the fixed effects" */
+} bnorm_panel_part;
+
+/* Name k of a part; NULL outside. */
+BNORM_API const char *bnorm_panel_name(const bnorm_panel *panel, bnorm_panel_part part,
+                                       ptrdiff_t k);
+BNORM_API const char *bnorm_panel_formula(const bnorm_panel *panel);
+BNORM_API const char *bnorm_panel_target_name(const bnorm_panel *panel);
+
+/* The rows in use, by their numbers in the table, ascending: info.rows of them; NULL when the model
+ * comes from a file. */
+BNORM_API const ptrdiff_t *bnorm_panel_rows(const bnorm_panel *panel);
+
+BNORM_API const double *bnorm_panel_coefficients(const bnorm_panel *panel); /* theta */
+
+/* The hidden layers of a network, and in *top (or NULL) its G2, an entry for each of its outputs;
+ * NULL outside. After a bag the networks of member b are b * info.networks + k, and their G2 are
+ * divided by the number of members. Valid until the next fit. */
+BNORM_API bnorm_net *bnorm_panel_net(bnorm_panel *panel, ptrdiff_t k, const double **top);
+
+/* Fixed effects: how many levels factor k has, their names, and the effect of each (of a slope: its
+ * coefficient). What several factors share is divided as bnorm_within_effects says. */
+BNORM_API ptrdiff_t bnorm_panel_levels(const bnorm_panel *panel, ptrdiff_t factor);
+BNORM_API const char *bnorm_panel_level_name(const bnorm_panel *panel, ptrdiff_t factor,
+                                             ptrdiff_t level);
+BNORM_API const double *bnorm_panel_effects(const bnorm_panel *panel, ptrdiff_t factor);
+
+/* Fitted values and residuals y - fitted of the rows in use: info.rows each, either may be NULL.
+ * Logistic: probabilities.
+ * Errors: ARGUMENT (not fitted, or without rows), MEMORY. */
+BNORM_API bnorm_status bnorm_panel_residuals(bnorm_ctx *ctx, const bnorm_panel *panel,
+                                             double *fitted, double *residuals);
+
 /* ---------------------------------------------------------------------------- reference */
 
 /* maths.md section 4 built literally: slow, in double, for small sizes. The ground truth of the

@@ -33,14 +33,21 @@ static int in_target(const bnorm_formula *f, const char *name)
     return 0;
 }
 
+/* Whether '.' leaves that column out. */
+static int left_out(const bnorm_parser *p, const char *name)
+{
+    const bnorm_names *others = p->part ? p->part->left_out : NULL;
+    return in_target(p->formula, name) || (p->dot_without && !strcmp(name, p->dot_without)) ||
+           (others && bnorm_names_find(others, name, strlen(name)) >= 0);
+}
+
 static bnorm_status read_dot(bnorm_parser *p, bnorm_terms *list)
 {
     bnorm_status status = BNORM_OK;
     for (ptrdiff_t k = 0; k < bnorm_table_cols(p->table) && status == BNORM_OK; k++) {
         const char *name = bnorm_table_name(p->table, k);
         int32_t variable;
-        if (in_target(p->formula, name)) continue;
-        if (p->dot_without && !strcmp(name, p->dot_without)) continue;
+        if (left_out(p, name)) continue;
         status = bnorm_parser_column(p, name, &variable);
         if (status == BNORM_OK) status = add_variable(p, list, variable);
     }
@@ -133,11 +140,26 @@ static int intercept(const bnorm_parser *p)
            !(after && strchr("*:^/", after));
 }
 
-/* One part of a sum, added to the list or removed from it. */
+/* Where the intercept is a parameter, leaving it out would be another model. */
+static bnorm_status read_intercept(bnorm_parser *p, int minus)
+{
+    if (p->part && p->part->intercept && minus == (p->now.number == 1))
+        return bnorm_parser_fail(p, p->now.start,
+                                 "a structured model has an intercept, or fixed effects after "
+                                 "'|': it is not to be left out");
+    return bnorm_parser_next(p);
+}
+
+/* One part of a sum, added to the list or removed from it. The linear terms pass over nn(), which
+ * structure.c has found to be where it may be. */
 static bnorm_status read_part(bnorm_parser *p, bnorm_terms *list, int minus)
 {
     bnorm_terms part = {0};
-    bnorm_status status = intercept(p) ? bnorm_parser_next(p) : read_product(p, &part);
+    int network = p->part && !p->part->network && bnorm_parser_calls(p, "nn");
+    bnorm_status status = network        ? bnorm_parser_next(p)
+                          : intercept(p) ? read_intercept(p, minus)
+                                         : read_product(p, &part);
+    if (status == BNORM_OK && network) status = bnorm_parser_skip(p);
     if (status == BNORM_OK && minus) bnorm_terms_remove(list, &part);
     if (status == BNORM_OK && !minus) status = bnorm_terms_join(p->ctx, list, &part);
     bnorm_terms_clear(&part);
@@ -248,31 +270,71 @@ static bnorm_status read_target(bnorm_parser *p)
     return status == BNORM_OK ? bnorm_parser_take(p, '~') : status;
 }
 
+/* "nn(sum, sum, ...)": the parser goes there first. */
+static bnorm_status read_network(bnorm_parser *p)
+{
+    p->next = p->part->network;
+    p->now.length = 0;
+    bnorm_status status = bnorm_parser_next(p);
+    if (status == BNORM_OK) status = bnorm_parser_next(p);
+    do {
+        if (status == BNORM_OK) status = bnorm_parser_next(p); /* '(' or ',' */
+        if (status == BNORM_OK) status = read_sum(p, &p->formula->terms);
+    } while (status == BNORM_OK && bnorm_token_is(&p->now, ','));
+    if (status == BNORM_OK && !p->formula->terms.count)
+        return bnorm_parser_fail(p, p->now.start, "no inputs are left");
+    return status == BNORM_OK ? bnorm_parser_take(p, ')') : status;
+}
+
+/* The right side up to its end, or a part of it. */
+static bnorm_status read_right_side(bnorm_parser *p)
+{
+    if (p->part && p->part->network) return read_network(p);
+    bnorm_status status = read_sum(p, &p->formula->terms);
+    if (status != BNORM_OK) return status;
+    if (p->now.kind != BNORM_TOKEN_END && !(p->part && bnorm_token_is(&p->now, '|')))
+        return bnorm_parser_expected(p, "an operator");
+    if (!p->formula->terms.count && !p->part)
+        return bnorm_parser_fail(p, p->now.start, "no terms are left");
+    return BNORM_OK;
+}
+
 static bnorm_status read_formula(bnorm_parser *p)
 {
     bnorm_formula *f = p->formula;
     bnorm_status status = bnorm_parser_start(p);
     if (status == BNORM_OK) status = read_target(p);
-    if (status == BNORM_OK) status = read_sum(p, &f->terms);
-    if (status != BNORM_OK) return status;
-    if (p->now.kind != BNORM_TOKEN_END) return bnorm_parser_expected(p, "an operator");
-    if (!f->terms.count) return bnorm_parser_fail(p, p->now.start, "no terms are left");
-    status = check_target(p);
+    if (status == BNORM_OK) status = read_right_side(p);
+    if (status == BNORM_OK) status = check_target(p);
     if (status == BNORM_OK) status = bnorm_terms_distinct(p->ctx, &f->terms);
     if (status == BNORM_OK) status = bnorm_terms_sort(p->ctx, &f->terms);
     return status == BNORM_OK ? compact(p->ctx, f) : status;
 }
 
+static bnorm_status read_with(bnorm_parser *p)
+{
+    *p->formula = (bnorm_formula){0};
+    bnorm_status status = read_formula(p);
+    bnorm_parser_stop(p);
+    if (status != BNORM_OK) bnorm_formula_clear(p->formula);
+    return status;
+}
+
 bnorm_status bnorm_formula_read(bnorm_ctx *ctx, const char *text, const bnorm_table *table,
                                 const char *dot_without, bnorm_formula *formula)
 {
-    *formula = (bnorm_formula){0};
     bnorm_parser p = {.ctx = ctx, .text = text, .table = table, .formula = formula};
     p.dot_without = dot_without;
-    bnorm_status status = read_formula(&p);
-    bnorm_parser_stop(&p);
-    if (status != BNORM_OK) bnorm_formula_clear(formula);
-    return status;
+    return read_with(&p);
+}
+
+bnorm_status bnorm_formula_read_part(bnorm_ctx *ctx, const char *text, const bnorm_table *table,
+                                     const bnorm_formula_part *part, bnorm_formula *formula)
+{
+    bnorm_parser p = {.ctx = ctx, .text = text, .table = table, .formula = formula};
+    p.structured = 1;
+    p.part = part;
+    return read_with(&p);
 }
 
 bnorm_status bnorm_formula_variable(bnorm_ctx *ctx, bnorm_formula *formula, const char *text)

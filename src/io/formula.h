@@ -38,6 +38,18 @@ typedef struct bnorm_formula {
 bnorm_status bnorm_formula_read(bnorm_ctx *ctx, const char *text, const bnorm_table *table,
                                 const char *dot_without, bnorm_formula *formula);
 
+/* A part of the formula of a structured model (structure.h): what stands outside of nn() and
+ * before '|', or the terms of one nn(). */
+typedef struct bnorm_formula_part {
+    const char *network;         /* the 'nn' in the text; NULL: the linear terms */
+    int intercept;               /* nothing takes its place: 0 and -1 are refused */
+    const bnorm_names *left_out; /* columns that '.' leaves out beside those of the target */
+} bnorm_formula_part;
+
+/* Reads the target and that part; it may be without terms. Errors: as bnorm_formula_read. */
+bnorm_status bnorm_formula_read_part(bnorm_ctx *ctx, const char *text, const bnorm_table *table,
+                                     const bnorm_formula_part *part, bnorm_formula *formula);
+
 /* Adds the variable that is written so (as in `texts`): how formulas come back from files.
  * Errors: FORMULA, MEMORY. */
 bnorm_status bnorm_formula_variable(bnorm_ctx *ctx, bnorm_formula *formula, const char *text);

@@ -10,7 +10,7 @@ typedef enum bnorm_token_kind {
     BNORM_TOKEN_QUOTED, /* `a name`, the backquotes included */
     BNORM_TOKEN_NUMBER,
     BNORM_TOKEN_DOT,
-    BNORM_TOKEN_SIGN /* one of + - * / ^ : ( ) ~ */
+    BNORM_TOKEN_SIGN /* one of + - * / ^ : ( ) ~; in a structured formula also , | [ ] */
 } bnorm_token_kind;
 
 typedef struct bnorm_token {
@@ -29,8 +29,10 @@ typedef struct bnorm_parser {
     const char *next;   /* what follows it */
     bnorm_token before; /* the token read last; length 0 at the start */
     int depth;
-    const bnorm_table *table; /* for '.'; or NULL */
-    const char *dot_without;  /* the column that it leaves out, or NULL */
+    const bnorm_table *table;       /* for '.'; or NULL */
+    const char *dot_without;        /* the column that it leaves out, or NULL */
+    int structured;                 /* the formula of a structured model, */
+    const bnorm_formula_part *part; /* and the part of it that is read; or NULL */
     bnorm_formula *formula;
     const char *target_place;    /* where the target was last seen among the terms */
     bnorm_expression expression; /* the variable being read, */
@@ -67,6 +69,15 @@ size_t bnorm_write_name(const char *name, char *out);
 /* Reads one variable (*number): a column, a function of columns, I(...), factor(column); or,
  * with arithmetic, an expression without I(). */
 bnorm_status bnorm_parser_variable(bnorm_parser *p, int arithmetic, int32_t *number);
+
+/* Reads one column, or factor(column), as the variable "factor(column)". */
+bnorm_status bnorm_parser_factor(bnorm_parser *p, int32_t *number);
+
+/* Whether the token to be read next is that name with '(' behind it. */
+int bnorm_parser_calls(const bnorm_parser *p, const char *name);
+
+/* From '(' to what follows the ')' that closes it. */
+bnorm_status bnorm_parser_skip(bnorm_parser *p);
 
 /* The variable of the column of that name, for '.'. */
 bnorm_status bnorm_parser_column(bnorm_parser *p, const char *name, int32_t *number);

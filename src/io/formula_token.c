@@ -104,6 +104,11 @@ static bnorm_status read_sign(bnorm_parser *p, bnorm_token *t)
     if (t->start[0] == '*' && t->start[1] == '*')
         return bnorm_parser_fail(p, t->start, "'**' is written '^'");
     if (*t->start && strchr("+-*/^:()~", *t->start)) return BNORM_OK;
+    if (*t->start && strchr(",|[]", *t->start) && p->structured) return BNORM_OK;
+    if (*t->start == '|')
+        return bnorm_parser_fail(
+            p, t->start,
+            "'|' begins the fixed effects of a structured model, which this is not,");
     return bnorm_parser_fail(p, t->start, "an illegal character");
 }
 
@@ -141,6 +146,18 @@ bnorm_status bnorm_parser_take(bnorm_parser *p, char sign)
         return bnorm_parser_expected(p, what);
     }
     return bnorm_parser_next(p);
+}
+
+bnorm_status bnorm_parser_skip(bnorm_parser *p)
+{
+    ptrdiff_t depth = 0;
+    do {
+        if (p->now.kind == BNORM_TOKEN_END) return bnorm_parser_expected(p, "')'");
+        depth += bnorm_token_is(&p->now, '(') - bnorm_token_is(&p->now, ')');
+        bnorm_status status = bnorm_parser_next(p);
+        if (status != BNORM_OK) return status;
+    } while (depth > 0);
+    return BNORM_OK;
 }
 
 bnorm_status bnorm_parser_enter(bnorm_parser *p)

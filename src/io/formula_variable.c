@@ -95,8 +95,22 @@ static int named(const bnorm_token *t, const char *name)
     return t->length == strlen(name) && !memcmp(t->start, name, t->length);
 }
 
+int bnorm_parser_calls(const bnorm_parser *p, const char *name)
+{
+    return called(p) && named(&p->now, name);
+}
+
+static bnorm_status fail_network(const bnorm_parser *p)
+{
+    return bnorm_parser_fail(
+        p, p->now.start,
+        p->structured ? "nn() is a term by itself, in no other term and no arithmetic,"
+                      : "nn() is a network of a structured model, which this is not,");
+}
+
 static bnorm_status read_call(bnorm_parser *p)
 {
+    if (named(&p->now, "nn")) return fail_network(p);
     int op = bnorm_function_find(p->now.start, p->now.length);
     if (named(&p->now, "factor"))
         return bnorm_parser_fail(p, p->now.start, "factor() is a term, not a number,");
@@ -228,13 +242,34 @@ bnorm_status bnorm_parser_variable(bnorm_parser *p, int arithmetic, int32_t *num
     const char *at = p->now.start;
     p->length = 0;
     bnorm_expression_clear(&p->expression);
-    bnorm_status status = called(p) && named(&p->now, "factor") ? read_factor(p)
-                          : arithmetic                          ? read_sum(p)
-                                                                : read_primary(p);
+    bnorm_status status = bnorm_parser_calls(p, "factor") ? read_factor(p)
+                          : arithmetic                    ? read_sum(p)
+                                                          : read_primary(p);
     if (status != BNORM_OK) return status;
     if (!p->expression.columns)
         return bnorm_parser_fail(p, at, "an expression without any column");
     return intern(p, p->written, p->length, number);
+}
+
+static bnorm_status read_bare_factor(bnorm_parser *p)
+{
+    write_text(p, "factor(");
+    bnorm_status status = read_column(p);
+    write_text(p, ")");
+    p->expression.factor = 1;
+    return status;
+}
+
+bnorm_status bnorm_parser_factor(bnorm_parser *p, int32_t *number)
+{
+    p->length = 0;
+    bnorm_expression_clear(&p->expression);
+    int spelled = bnorm_parser_calls(p, "factor");
+    if (!spelled && called(p))
+        return bnorm_parser_fail(p, p->now.start,
+                                 "fixed effects are columns, not functions of them,");
+    bnorm_status status = spelled ? read_factor(p) : read_bare_factor(p);
+    return status == BNORM_OK ? intern(p, p->written, p->length, number) : status;
 }
 
 bnorm_status bnorm_parser_column(bnorm_parser *p, const char *name, int32_t *number)

@@ -159,63 +159,69 @@ static bnorm_status settle_constant(bnorm_binding *b, const ptrdiff_t *rows, ptr
     return status;
 }
 
-static bnorm_status learn_rows(bnorm_binding *b, const bnorm_frame_options *o, ptrdiff_t *rows,
-                               bnorm_frame *frame)
+static bnorm_status learn_rows(bnorm_binding *b, const ptrdiff_t *rows, ptrdiff_t count,
+                               bnorm_constant constant, bnorm_frame *frame)
 {
-    ptrdiff_t count;
-    bnorm_status status = bnorm_binding_complete(b, o->na_error, rows, &count);
-    if (status == BNORM_OK && count < 2) return fail_few(b, count);
-    if (status == BNORM_OK) status = learn_levels(b, rows, count, frame);
+    bnorm_status status = learn_levels(b, rows, count, frame);
     if (status == BNORM_OK) status = bnorm_design_plan(b->ctx, frame, BNORM_DESIGN_COLUMNS);
+    if (status == BNORM_OK && constant == BNORM_CONSTANT_KEEP) return BNORM_OK;
     if (status == BNORM_OK) status = bnorm_binding_translate(b);
-    if (status == BNORM_OK) status = settle_constant(b, rows, count, o->drop_constant, frame);
+    if (status == BNORM_OK)
+        status = settle_constant(b, rows, count, constant == BNORM_CONSTANT_DROP, frame);
     return status;
 }
 
-static bnorm_status learn_table(bnorm_ctx *ctx, const bnorm_table *table,
-                                const bnorm_frame_options *o, bnorm_frame *frame)
+/* The complete rows of the table, and what they teach. */
+static bnorm_status learn_complete(bnorm_binding *b, const bnorm_frame_options *o,
+                                   bnorm_frame *frame)
 {
-    bnorm_binding b;
-    ptrdiff_t *rows = NULL;
-    bnorm_status status = bnorm_binding_start(ctx, frame, table, 1, &b);
-    if (status == BNORM_OK) status = check_utf8(&b, &frame->f.texts, "expression");
-    if (status == BNORM_OK) status = decide_kinds(&b, o->factor_target, frame);
-    if (status == BNORM_OK) status = bnorm_binding_check(&b, 1);
-    if (status == BNORM_OK) {
-        rows = bnorm_alloc(ctx, table->rows, sizeof *rows);
-        status = rows ? learn_rows(&b, o, rows, frame)
-                      : bnorm_fail_memory(ctx, "the rows of a table");
-    }
+    ptrdiff_t count, *rows = bnorm_alloc(b->ctx, b->table->rows, sizeof *rows);
+    if (!rows) return bnorm_fail_memory(b->ctx, "the rows of a table");
+    bnorm_status status = bnorm_binding_complete(b, o->na_error, rows, &count);
+    if (status == BNORM_OK && count < 2) status = fail_few(b, count);
+    if (status == BNORM_OK)
+        status =
+            learn_rows(b, rows, count,
+                       o->drop_constant ? BNORM_CONSTANT_DROP : BNORM_CONSTANT_REFUSE, frame);
     bnorm_free(rows);
-    bnorm_binding_stop(&b);
     return status;
 }
 
-static bnorm_status fill(bnorm_ctx *ctx, const char *formula, const bnorm_table *table,
-                         const bnorm_frame_options *o, bnorm_frame *frame)
+static bnorm_status begin(bnorm_binding *b, int factor_target, bnorm_frame *frame)
 {
-    frame->target_scale = 1;
-    bnorm_status status = bnorm_formula_read(ctx, formula, table, o->dot_without, &frame->f);
-    if (status != BNORM_OK) return status;
-    frame->formula = bnorm_strdup(ctx, formula);
-    frame->learned = bnorm_alloc_zero(ctx, frame->f.texts.count, sizeof *frame->learned);
-    if (!frame->formula || !frame->learned) return bnorm_fail_memory(ctx, "a frame");
-    return learn_table(ctx, table, o, frame);
+    bnorm_status status = check_utf8(b, &frame->f.texts, "expression");
+    if (status == BNORM_OK) status = decide_kinds(b, factor_target, frame);
+    return status == BNORM_OK ? bnorm_binding_check(b, 1) : status;
 }
 
-bnorm_status bnorm_frame_create(bnorm_ctx *ctx, const char *formula, const bnorm_table *table,
-                                const bnorm_frame_options *options, bnorm_frame **frame)
+/* An empty frame of a formula, which it takes over in every case; NULL without memory. */
+static bnorm_frame *make(bnorm_ctx *ctx, const char *text, bnorm_formula *formula)
 {
-    bnorm_frame_options o;
-    bnorm_frame_defaults(&o);
-    if (options) o = *options;
-    if (frame) *frame = NULL;
-    if (!frame || !formula || !table || o.struct_size != sizeof o)
-        return bnorm_fail(ctx, BNORM_E_ARGUMENT,
-                          "bnorm_frame_create: something is NULL, or struct_size is unknown");
     bnorm_frame *made = bnorm_alloc_zero(ctx, 1, sizeof *made);
+    if (!made) {
+        bnorm_formula_clear(formula);
+        return NULL;
+    }
+    made->f = *formula;
+    *formula = (bnorm_formula){0};
+    made->target_scale = 1;
+    made->formula = bnorm_strdup(ctx, text);
+    made->learned = bnorm_alloc_zero(ctx, made->f.texts.count, sizeof *made->learned);
+    if (made->formula && made->learned) return made;
+    bnorm_frame_destroy(made);
+    return NULL;
+}
+
+bnorm_status bnorm_frame_begin(bnorm_ctx *ctx, const char *text, bnorm_formula *formula,
+                               const bnorm_table *table, bnorm_frame **frame)
+{
+    *frame = NULL;
+    bnorm_frame *made = make(ctx, text, formula);
     if (!made) return bnorm_fail_memory(ctx, "a frame");
-    bnorm_status status = fill(ctx, formula, table, &o, made);
+    bnorm_binding b;
+    bnorm_status status = bnorm_binding_start(ctx, made, table, 1, &b);
+    if (status == BNORM_OK) status = begin(&b, 0, made);
+    bnorm_binding_stop(&b);
     if (status == BNORM_OK)
         *frame = made;
     else
@@ -229,17 +235,74 @@ static void destroy_columns(bnorm_design_column *columns, ptrdiff_t count)
     bnorm_free(columns);
 }
 
+/* Levels and design, as before any rows taught them. */
+static void forget(bnorm_frame *frame)
+{
+    for (ptrdiff_t v = 0; frame->learned && v < frame->f.texts.count; v++) {
+        int factor = frame->learned[v].factor;
+        bnorm_levels_clear(frame->learned + v);
+        frame->learned[v].factor = factor;
+    }
+    destroy_columns(frame->inputs, frame->input_count);
+    destroy_columns(frame->dropped, frame->dropped_count);
+    bnorm_free(frame->full);
+    frame->inputs = frame->dropped = NULL;
+    frame->input_count = frame->dropped_count = 0;
+    frame->full = NULL;
+}
+
+bnorm_status bnorm_frame_learn(bnorm_ctx *ctx, bnorm_frame *frame, const bnorm_table *table,
+                               const ptrdiff_t *rows, ptrdiff_t count, bnorm_constant constant)
+{
+    bnorm_binding b;
+    forget(frame);
+    bnorm_status status = bnorm_binding_start(ctx, frame, table, 1, &b);
+    if (status == BNORM_OK) status = learn_rows(&b, rows, count, constant, frame);
+    bnorm_binding_stop(&b);
+    return status;
+}
+
+static bnorm_status fill(bnorm_ctx *ctx, const bnorm_table *table, const bnorm_frame_options *o,
+                         bnorm_frame *frame)
+{
+    bnorm_binding b;
+    bnorm_status status = bnorm_binding_start(ctx, frame, table, 1, &b);
+    if (status == BNORM_OK) status = begin(&b, o->factor_target, frame);
+    if (status == BNORM_OK) status = learn_complete(&b, o, frame);
+    bnorm_binding_stop(&b);
+    return status;
+}
+
+bnorm_status bnorm_frame_create(bnorm_ctx *ctx, const char *formula, const bnorm_table *table,
+                                const bnorm_frame_options *options, bnorm_frame **frame)
+{
+    bnorm_frame_options o;
+    bnorm_frame_defaults(&o);
+    if (options) o = *options;
+    if (frame) *frame = NULL;
+    if (!frame || !formula || !table || o.struct_size != sizeof o)
+        return bnorm_fail(ctx, BNORM_E_ARGUMENT,
+                          "bnorm_frame_create: something is NULL, or struct_size is unknown");
+    bnorm_formula f;
+    bnorm_status status = bnorm_formula_read(ctx, formula, table, o.dot_without, &f);
+    if (status != BNORM_OK) return status;
+    bnorm_frame *made = make(ctx, formula, &f);
+    if (!made) return bnorm_fail_memory(ctx, "a frame");
+    status = fill(ctx, table, &o, made);
+    if (status == BNORM_OK)
+        *frame = made;
+    else
+        bnorm_frame_destroy(made);
+    return status;
+}
+
 void bnorm_frame_destroy(bnorm_frame *frame)
 {
     if (!frame) return;
-    for (ptrdiff_t v = 0; frame->learned && v < frame->f.texts.count; v++)
-        bnorm_levels_clear(frame->learned + v);
+    forget(frame);
     bnorm_free(frame->learned);
-    destroy_columns(frame->inputs, frame->input_count);
-    destroy_columns(frame->dropped, frame->dropped_count);
     bnorm_formula_clear(&frame->f);
     bnorm_free(frame->formula);
-    bnorm_free(frame->full);
     bnorm_free(frame->center);
     bnorm_free(frame->scale);
     bnorm_free(frame);

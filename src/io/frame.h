@@ -40,6 +40,29 @@ struct bnorm_frame {
     double target_center, target_scale;
 };
 
+/* What becomes of constant columns. */
+typedef enum bnorm_constant {
+    BNORM_CONSTANT_REFUSE,
+    BNORM_CONSTANT_DROP,
+    BNORM_CONSTANT_KEEP
+} bnorm_constant;
+
+/* A frame in two steps, for models of several frames, whose rows are chosen by all of them:
+ * begin takes the formula (over, in every case; text: as the caller wrote it), finds the columns
+ * and decides which are factors; learn takes levels and columns from the rows, all of them
+ * complete, and may be called again. *frame is NULL on failure of begin. Errors: as
+ * bnorm_frame_create. */
+bnorm_status bnorm_frame_begin(bnorm_ctx *ctx, const char *text, bnorm_formula *formula,
+                               const bnorm_table *table, bnorm_frame **frame);
+bnorm_status bnorm_frame_learn(bnorm_ctx *ctx, bnorm_frame *frame, const bnorm_table *table,
+                               const ptrdiff_t *rows, ptrdiff_t count, bnorm_constant constant);
+
+/* missing[i] becomes 1 in the rows where a column of the frame is missing (the target's, too,
+ * with_target); an error with na_error. Errors: DATA, MEMORY. */
+bnorm_status bnorm_frame_missing(bnorm_ctx *ctx, const bnorm_frame *frame,
+                                 const bnorm_table *table, int with_target, int na_error,
+                                 unsigned char *missing);
+
 /* A frame's variables tied to the columns of one table. */
 typedef struct bnorm_binding {
     bnorm_ctx *ctx;
@@ -72,6 +95,9 @@ bnorm_status bnorm_binding_complete(const bnorm_binding *b, int na_error, ptrdif
 /* Evaluates the variables in count <= BNORM_CHUNK rows, into cells. Errors: DATA (missing, not
  * finite, unseen level). */
 bnorm_status bnorm_binding_load(bnorm_binding *b, const ptrdiff_t *rows, ptrdiff_t count);
+
+/* The code of the level that a factor has in a row; -1: missing, or unseen in training. */
+ptrdiff_t bnorm_binding_level(const bnorm_binding *b, ptrdiff_t variable, ptrdiff_t row);
 
 /* One column of the design in the rows that were loaded. */
 void bnorm_binding_column(const bnorm_binding *b, const bnorm_design_column *column,

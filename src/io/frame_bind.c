@@ -187,17 +187,19 @@ static bnorm_status fail_unseen(const bnorm_binding *b, ptrdiff_t v, ptrdiff_t r
                       name, cell);
 }
 
+ptrdiff_t bnorm_binding_level(const bnorm_binding *b, ptrdiff_t variable, ptrdiff_t row)
+{
+    const bnorm_column *c = b->columns[bnorm_variable_column(b->frame->f.variables + variable)];
+    if (!b->codes[variable])
+        return bnorm_levels_find_number(b->frame->learned + variable, c->values[row]);
+    return c->codes[row] >= 0 ? b->codes[variable][c->codes[row]] : -1;
+}
+
 static bnorm_status load_factor(bnorm_binding *b, ptrdiff_t v, const ptrdiff_t *rows,
                                 ptrdiff_t count, double *out)
 {
-    const bnorm_learned *learned = b->frame->learned + v;
-    const bnorm_column *c = b->columns[bnorm_variable_column(b->frame->f.variables + v)];
     for (ptrdiff_t i = 0; i < count; i++) {
-        ptrdiff_t code = -1;
-        if (!b->codes[v])
-            code = bnorm_levels_find_number(learned, c->values[rows[i]]);
-        else if (c->codes[rows[i]] >= 0)
-            code = b->codes[v][c->codes[rows[i]]];
+        ptrdiff_t code = bnorm_binding_level(b, v, rows[i]);
         if (code < 0) return fail_unseen(b, v, rows[i]);
         out[i] = (double)code;
     }

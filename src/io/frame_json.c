@@ -90,10 +90,11 @@ static bnorm_status read_variable(bnorm_ctx *ctx, const bnorm_json *json, bnorm_
     return levels ? read_levels(ctx, levels, f->learned + v) : BNORM_OK;
 }
 
-static bnorm_status read_variables(bnorm_ctx *ctx, const bnorm_json *json, bnorm_frame *f)
+static bnorm_status read_variables(bnorm_ctx *ctx, const bnorm_json *json, ptrdiff_t least,
+                                   bnorm_frame *f)
 {
     ptrdiff_t count = bnorm_json_elements(json);
-    if (count < 2 || count > INT32_MAX) return wrong(ctx, "too few variables");
+    if (count < least || count > INT32_MAX) return wrong(ctx, "too few variables");
     f->learned = bnorm_alloc_zero(ctx, count, sizeof *f->learned);
     if (!f->learned) return bnorm_fail_memory(ctx, "a frame");
     const bnorm_json *variable = bnorm_json_first(json);
@@ -136,7 +137,7 @@ static bnorm_status read_terms_with(bnorm_ctx *ctx, const bnorm_json *json, bnor
         bnorm_status status = bnorm_terms_add(ctx, &f->f.terms, &t);
         if (status != BNORM_OK) return status;
     }
-    for (ptrdiff_t v = 1; v < variables; v++)
+    for (ptrdiff_t v = 1; v < variables && f->f.terms.count; v++)
         if (!used[v]) return wrong(ctx, "a variable is in no term");
     ptrdiff_t count = f->f.terms.count;
     bnorm_status status = bnorm_terms_distinct(ctx, &f->f.terms);
@@ -145,12 +146,13 @@ static bnorm_status read_terms_with(bnorm_ctx *ctx, const bnorm_json *json, bnor
     return status;
 }
 
-/* Each term makes a column at least, which bounds their number by the inputs. */
+/* Each term makes a column at least, which bounds their number by the inputs. Frames of structured
+ * models may be without terms: that of the target alone, and that of the fixed effects. */
 static bnorm_status read_terms(bnorm_ctx *ctx, const bnorm_json *json, ptrdiff_t most,
                                bnorm_frame *f)
 {
     ptrdiff_t count = bnorm_json_elements(json);
-    if (!count || count > most || count > BNORM_TERM_COUNT)
+    if ((!count && most) || count > most || count > BNORM_TERM_COUNT)
         return wrong(ctx, "the number of terms is illegal");
     unsigned char *used = bnorm_alloc_zero(ctx, f->f.texts.count, 1);
     bnorm_status status =
@@ -185,7 +187,7 @@ static bnorm_status read_design(bnorm_ctx *ctx, const bnorm_json *json, ptrdiff_
     if (status == BNORM_OK) status = bnorm_json_array(ctx, json, "the frame", "terms", &terms);
     if (status == BNORM_OK)
         status = bnorm_json_array(ctx, json, "the frame", "dropped", &dropped);
-    if (status == BNORM_OK) status = read_variables(ctx, variables, f);
+    if (status == BNORM_OK) status = read_variables(ctx, variables, inputs ? 2 : 1, f);
     if (status != BNORM_OK) return status;
     ptrdiff_t columns = inputs + bnorm_json_elements(dropped);
     status = read_terms(ctx, terms, columns, f);

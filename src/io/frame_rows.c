@@ -30,6 +30,25 @@ bnorm_status bnorm_frame_rows(bnorm_ctx *ctx, const bnorm_frame *frame,
     return status;
 }
 
+bnorm_status bnorm_frame_missing(bnorm_ctx *ctx, const bnorm_frame *frame,
+                                 const bnorm_table *table, int with_target, int na_error,
+                                 unsigned char *missing)
+{
+    bnorm_binding b;
+    ptrdiff_t next = 0, count = 0, *rows = bnorm_alloc(ctx, table->rows, sizeof *rows);
+    bnorm_status status = bnorm_binding_start(ctx, frame, table, with_target, &b);
+    if (status == BNORM_OK && !rows) status = bnorm_fail_memory(ctx, "the rows of a table");
+    if (status == BNORM_OK) status = bnorm_binding_complete(&b, na_error, rows, &count);
+    for (ptrdiff_t i = 0; i < table->rows && status == BNORM_OK; i++)
+        if (next < count && rows[next] == i)
+            next++;
+        else
+            missing[i] = 1;
+    bnorm_binding_stop(&b);
+    bnorm_free(rows);
+    return status;
+}
+
 /* A chunk that loads is ready as a whole; in one that does not, each row is tried. */
 static void try_rows(bnorm_binding *b, const ptrdiff_t *rows, ptrdiff_t count,
                      unsigned char *kinds)

@@ -14,18 +14,17 @@ double bnorm_fit_clock(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* R + sum lambda |block|^2; the gradient of a block's penalty is 2 lambda block. */
-static double add_penalties(const bnorm_net *net, double *gradient)
+double bnorm_fit_penalties(const bnorm_net *net, double *gradient)
 {
     double sum = 0;
     for (ptrdiff_t k = 0; k < net->block_count; k++) {
         const bnorm_block *b = &net->blocks[k];
         if (b->penalty == 0) continue;
         const double *p = net->parameters + b->offset;
-        double square = 0, *g = gradient + b->offset;
+        double square = 0, *g = gradient ? gradient + b->offset : NULL;
         for (ptrdiff_t i = 0; i < b->rows * b->cols; i++) {
             square += p[i] * p[i];
-            g[i] += 2 * b->penalty * p[i];
+            if (g) g[i] += 2 * b->penalty * p[i];
         }
         sum += b->penalty * square;
     }
@@ -48,7 +47,7 @@ bnorm_status bnorm_fit_evaluate(fit *f, const sample *s, double *objective, doub
         all ? bnorm_stream_gradient(f->ctx, f->stream, seed, step, objective, gradient)
             : bnorm_net_pass(f->ctx, f->net, s->x, s->y, s->weights, s->n, f->loss, seed, step,
                              objective, gradient);
-    if (status == BNORM_OK) *objective += add_penalties(f->net, gradient);
+    if (status == BNORM_OK) *objective += bnorm_fit_penalties(f->net, gradient);
     return status;
 }
 

@@ -7,6 +7,8 @@
 #include "train/fit.h"
 
 double bnorm_fit_clock(void); /* seconds */
+/* sum lambda |block|^2; gradient, unless it is NULL, gets 2 lambda block added. */
+double bnorm_fit_penalties(const bnorm_net *net, double *gradient);
 /* The start is what is kept first and, by its validation loss, the first candidate: epoch 0. */
 bnorm_status bnorm_fit_begin(fit *f);
 /* Parameters and inference statistics: remembered, put back. */

@@ -1050,7 +1050,8 @@ BNORM_API bnorm_status bnorm_frame_rows(bnorm_ctx *ctx, const bnorm_frame *frame
 typedef enum bnorm_row {
     BNORM_ROW_READY,
     BNORM_ROW_MISSING, /* a value that the frame needs is missing */
-    BNORM_ROW_FOREIGN /* complete, but a level was unseen in training or a term is not finite */
+    BNORM_ROW_FOREIGN, /* complete, but a level was unseen in training or a term is not finite */
+    BNORM_ROW_NEW      /* complete, but a fixed effect has no such level (bnorm_panel_screen) */
 } bnorm_row;
 
 /* Judges each row of a table: kinds[i] (length bnorm_table_rows) becomes a bnorm_row.
@@ -1159,6 +1160,7 @@ BNORM_API bnorm_status bnorm_model_predict(bnorm_ctx *ctx, bnorm_model *model,
  *
  * Without fixed effects there is an intercept, "(Intercept)", which cannot be removed. */
 typedef struct bnorm_panel bnorm_panel;
+typedef struct bnorm_vcov bnorm_vcov; /* a covariance of its parameters */
 
 /* What is held out, or folded: rows, whole units, or periods. */
 typedef enum bnorm_hold { BNORM_HOLD_ROWS, BNORM_HOLD_UNITS, BNORM_HOLD_PERIODS } bnorm_hold;
@@ -1308,6 +1310,31 @@ BNORM_API const double *bnorm_panel_effects(const bnorm_panel *panel, ptrdiff_t 
  * Errors: ARGUMENT (not fitted, or without rows), MEMORY. */
 BNORM_API bnorm_status bnorm_panel_residuals(bnorm_ctx *ctx, const bnorm_panel *panel,
                                              double *fitted, double *residuals);
+
+/* What is predicted for a row whose level of a fixed effect was not in training. */
+typedef enum bnorm_new_level {
+    BNORM_NEW_ERROR,
+    BNORM_NEW_NAN,
+    BNORM_NEW_ZERO /* without an effect of its own: with the mean one of the rows in training */
+} bnorm_new_level;
+
+/* Predictions for rows of any table, in the unit of the target as the formula writes it; logistic:
+ * probabilities. A row's prediction does not depend on other rows, to the bit; NaN for one with a
+ * missing value. mean: count. se: count, the standard error of the mean response, or NULL; it needs
+ * a vcov of this model, which may be NULL otherwise.
+ * Errors: DATA (a new level, with BNORM_NEW_ERROR; a level of a factor() unseen in training; a term
+ *   that is not finite: bnorm_panel_screen tells these rows beforehand), ARGUMENT, MEMORY. */
+BNORM_API bnorm_status bnorm_panel_predict(bnorm_ctx *ctx, bnorm_panel *panel,
+                                           const bnorm_vcov *vcov, const bnorm_table *table,
+                                           const ptrdiff_t *rows, ptrdiff_t count,
+                                           bnorm_new_level new_level, double *mean, double *se);
+
+/* Judges each row of a table: kinds[i] (length bnorm_table_rows) becomes a bnorm_row. with_target
+ * 0: the target does not count.
+ * Errors: ARGUMENT, DATA (unknown column, cell that is not a number or not finite), MEMORY. */
+BNORM_API bnorm_status bnorm_panel_screen(bnorm_ctx *ctx, bnorm_panel *panel,
+                                          const bnorm_table *table, int with_target,
+                                          unsigned char *kinds);
 
 /* ---------------------------------------------------------------------------- reference */
 

@@ -99,6 +99,10 @@ bnorm_status bnorm_binding_load(bnorm_binding *b, const ptrdiff_t *rows, ptrdiff
 /* The code of the level that a factor has in a row; -1: missing, or unseen in training. */
 ptrdiff_t bnorm_binding_level(const bnorm_binding *b, ptrdiff_t variable, ptrdiff_t row);
 
+/* The text of the level that a factor has in a row, where it is not missing. */
+void bnorm_binding_write_level(const bnorm_binding *b, ptrdiff_t variable, ptrdiff_t row,
+                               char out[BNORM_EXCERPT_SIZE]);
+
 /* One column of the design in the rows that were loaded. */
 void bnorm_binding_column(const bnorm_binding *b, const bnorm_design_column *column,
                           ptrdiff_t count, double *out);

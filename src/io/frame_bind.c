@@ -170,6 +170,16 @@ static bnorm_status fail_nonfinite(const bnorm_binding *b, ptrdiff_t v, ptrdiff_
                       name, number);
 }
 
+void bnorm_binding_write_level(const bnorm_binding *b, ptrdiff_t variable, ptrdiff_t row,
+                               char out[BNORM_EXCERPT_SIZE])
+{
+    const bnorm_column *c = b->columns[bnorm_variable_column(b->frame->f.variables + variable)];
+    if (c->codes)
+        bnorm_excerpt(bnorm_names_text(&c->texts, c->codes[row]), out);
+    else
+        bnorm_number_format(c->values[row], out);
+}
+
 static bnorm_status fail_unseen(const bnorm_binding *b, ptrdiff_t v, ptrdiff_t row)
 {
     ptrdiff_t k = bnorm_variable_column(b->frame->f.variables + v);
@@ -178,10 +188,7 @@ static bnorm_status fail_unseen(const bnorm_binding *b, ptrdiff_t v, ptrdiff_t r
     char place[BNORM_PLACE_SIZE], name[BNORM_EXCERPT_SIZE], cell[BNORM_EXCERPT_SIZE];
     bnorm_table_place(b->table, row, place);
     bnorm_excerpt(bnorm_names_text(&b->frame->f.columns, k), name);
-    if (c->codes)
-        bnorm_excerpt(bnorm_names_text(&c->texts, c->codes[row]), cell);
-    else
-        bnorm_number_format(c->values[row], cell);
+    bnorm_binding_write_level(b, v, row, cell);
     return bnorm_fail(b->ctx, BNORM_E_DATA,
                       "%s: column '%s' has the level '%s', which training did not see", place,
                       name, cell);

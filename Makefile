@@ -23,6 +23,14 @@ check:
 fuzz:
 	sh tests/fuzz.sh $(BUILD)/fuzz $(or $(FUZZ_SECONDS),600) $(TARGETS)
 
+# Which lines and branches of src/ the tests reach.
+coverage:
+	sh tests/coverage.sh $(BUILD)-coverage
+
+# Debian packages in $(BUILD)/deb, which lintian accepts.
+deb:
+	sh tests/deb.sh $(BUILD)/deb
+
 # Compiles the proof from nothing; checks its assumptions, and its text against the library's bits.
 proof: all
 	sh tests/proof.sh $(BUILD)
@@ -82,4 +90,4 @@ clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-bench
 
 .PHONY: all demo check fuzz proof bench bench-docs python-package python-check python-asan python-overhead \
-    r-package r-check r-overhead r-valgrind r-gctorture install clean
+    r-package r-check r-overhead r-valgrind r-gctorture deb coverage install clean

@@ -14,7 +14,7 @@ command -v "$clang" >/dev/null 2>&1 || {
     exit 77
 }
 mkdir -p "$folder/found" "$folder/objects"
-[ $# -gt 0 ] || set -- csv formula model command
+[ $# -gt 0 ] || set -- csv formula structured model command
 
 flags="-std=c17 -g -O1 -I$root/include -I$root/src -I$root/cli -D_XOPEN_SOURCE=700 -D_DEFAULT_SOURCE -fno-math-errno"
 guard="-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all"

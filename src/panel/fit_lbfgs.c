@@ -53,8 +53,3 @@ bnorm_status bnorm_fitting_lbfgs(fitting *f)
     f->converged = m.converged;
     return status;
 }
-
-bnorm_status bnorm_fitting_batches(fitting *f)
-{
-    return bnorm_fitting_lbfgs(f);
-}

@@ -140,5 +140,6 @@ bnorm_status bnorm_problem_gather(bnorm_ctx *ctx, const problem *from, const ptr
 bnorm_status bnorm_problem_take(bnorm_ctx *ctx, const problem *from, const ptrdiff_t *rows,
                                 ptrdiff_t count, const double *times, problem_part *part)
 {
+    *part = (problem_part){.within = NULL}; /* what gather finds in it, it uses again */
     return bnorm_problem_gather(ctx, from, rows, count, times, NULL, part);
 }

@@ -110,18 +110,55 @@ static void scatter(const bnorm_within *q, const within_block *b, ptrdiff_t begi
     }
 }
 
-/* image = S direction. A level of one row sees nothing but its own constant. */
-void bnorm_within_apply(const bnorm_within *q, within_work *w)
+/* The usual case, two factors without slopes: image of a level's rows begin .. live-1, whose
+ * directions need no place of their own. */
+static void apply_pair(const bnorm_within *q, const within_work *w, ptrdiff_t level)
 {
+    const int32_t *codes = q->block[1].codes;
+    const double *weights = q->weights;
+    ptrdiff_t begin = q->start[level], live = q->live[level];
+    double total = q->block[0].total[level], mean[L] = {0};
+    for (ptrdiff_t e = begin; e < live; e++) {
+        const double *d = w->direction + (ptrdiff_t)codes[e] * L;
+        double omega = weights ? weights[e] : 1;
+        for
+            EACH(l)
+        mean[l] += omega * d[l];
+    }
+    for
+        EACH(l)
+    mean[l] /= total;
+    for (ptrdiff_t e = begin; e < live; e++) {
+        const double *d = w->direction + (ptrdiff_t)codes[e] * L;
+        double *image = w->image + (ptrdiff_t)codes[e] * L;
+        double omega = weights ? weights[e] : 1;
+        for
+            EACH(l)
+        image[l] += omega * (d[l] - mean[l]);
+    }
+}
+
+static void apply_level(const bnorm_within *q, const within_work *w, ptrdiff_t level)
+{
+    ptrdiff_t begin = q->start[level], live = q->live[level];
+    for (ptrdiff_t b = 1; b < q->blocks; b++)
+        gather(q, &q->block[b], begin, live, w->direction, b == 1, w->level);
+    take_level(q, level, live, w->level, NULL);
+    for (ptrdiff_t b = 1; b < q->blocks; b++)
+        scatter(q, &q->block[b], begin, live, w->level, w->image);
+}
+
+/* A level of one row sees nothing but its own constant. */
+void bnorm_within_apply(const bnorm_within *q, const within_work *w)
+{
+    int pair = q->blocks == 2 && !q->block[0].basis && !q->block[1].basis;
     memset(w->image, 0, (size_t)(q->unknowns * L) * sizeof *w->image);
     for (ptrdiff_t level = 0; level < q->block[0].levels; level++) {
-        ptrdiff_t begin = q->start[level], live = q->live[level];
-        if (live - begin <= q->block[0].constant) continue;
-        for (ptrdiff_t b = 1; b < q->blocks; b++)
-            gather(q, &q->block[b], begin, live, w->direction, b == 1, w->level);
-        take_level(q, level, live, w->level, NULL);
-        for (ptrdiff_t b = 1; b < q->blocks; b++)
-            scatter(q, &q->block[b], begin, live, w->level, w->image);
+        if (q->live[level] - q->start[level] <= q->block[0].constant) continue;
+        if (pair)
+            apply_pair(q, w, level);
+        else
+            apply_level(q, w, level);
     }
 }
 

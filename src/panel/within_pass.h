@@ -26,6 +26,6 @@ typedef enum within_store {
 void bnorm_within_pass(within_state *s, int solved, within_store store);
 
 /* image = S direction, S = D'omega (I - P) D. */
-void bnorm_within_apply(const bnorm_within *q, within_work *w);
+void bnorm_within_apply(const bnorm_within *q, const within_work *w);
 
 #endif

@@ -74,6 +74,13 @@ r-overhead: r-package
 	R CMD INSTALL --library=$(BUILD)/r/library $(BUILD)/r/bnorm_*.tar.gz
 	R_LIBS=$(BUILD)/r/library Rscript bench/overhead.R memory
 
+# Projecting fixed effects out, beside the packages that do.
+r-demean: r-package
+	./setup packages bench
+	mkdir -p $(BUILD)/r/library
+	R CMD INSTALL --library=$(BUILD)/r/library $(BUILD)/r/bnorm_*.tar.gz
+	R_LIBS=$(BUILD)/r/library Rscript bench/demean.R
+
 # Its tests under valgrind, and with a collection of garbage at every few allocations.
 r-valgrind: r-package
 	sh bindings/r/torture.sh $(BUILD)/r valgrind
@@ -90,4 +97,4 @@ clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-bench
 
 .PHONY: all demo check fuzz proof bench bench-docs python-package python-check python-asan python-overhead \
-    r-package r-check r-overhead r-valgrind r-gctorture deb coverage install clean
+    r-package r-check r-overhead r-demean r-valgrind r-gctorture deb coverage install clean

@@ -54,7 +54,10 @@ panel_cases <- function() {
 # for the order of the columns: dummies come first, so that a pivot drops none of the terms.
 with_dummies <- function(case, d) {
   dummies <- paste0("factor(", c(case$unit, if (case$two) case$period), ")")
-  if (!is.null(case$slope)) dummies <- c(dummies, paste0("factor(", case$unit, "):", case$slope))
+  if (!is.null(case$slope)) { # about its mean, which the constants make the same model, and lm() more exact
+    d$.slope <- d[[case$slope]] - mean(d[[case$slope]])
+    dummies <- c(dummies, paste0("factor(", case$unit, "):.slope"))
+  }
   f <- as.formula(paste(case$linear, "+", paste(dummies, collapse = " + ")))
   d$.w <- if (is.null(case$weights)) rep(1, nrow(d)) else d[[case$weights]]
   lm(f, d, weights = .w)

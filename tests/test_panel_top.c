@@ -206,6 +206,8 @@ static void equal_units(void **state)
     top *t = make_top(m);
     assert_stationary(m, t);
     assert_true(t->b[3] == 0);
+    assert_ok(m->ctx, bnorm_problem_identified(m->ctx, &m->p, &count));
+    assert_int_equal(count, 3);
     free_top(t);
     sample_free(m);
 }

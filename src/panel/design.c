@@ -13,47 +13,91 @@
 
 /* ----------------------------------------------------------------------------- collinear */
 
-/* Columns of P are measured from their means: a large mean hides no column. */
-static bnorm_status least_norms(bnorm_ctx *ctx, const problem *p, double *mean, double *m2)
+/* Columns are measured from their means: a large mean hides no column. */
+static bnorm_status least_norms(bnorm_ctx *ctx, const problem *p, bnorm_mat_f64 x, double *mean,
+                                double *m2)
 {
     double n;
-    BNORM_TRY(bnorm_moments_f64(ctx, p->p, p->weights, &n, mean, m2));
-    for (ptrdiff_t j = 0; j < p->p.cols; j++) {
+    BNORM_TRY(bnorm_moments_f64(ctx, x, p->weights, &n, mean, m2));
+    for (ptrdiff_t j = 0; j < x.cols; j++) {
         double square = m2[j] / n;
         m2[j] = 1e-7 * sqrt(square) + 32 * DBL_EPSILON * sqrt(mean[j] * mean[j] + square);
     }
     return BNORM_OK;
 }
 
-static bnorm_status find_collinear(bnorm_ctx *ctx, const problem *p, least *l, double *qp,
-                                   unsigned char *dropped)
+/* l->in of the columns of x, in which they are projected. */
+static bnorm_status find_collinear(bnorm_ctx *ctx, const problem *p, bnorm_mat_f64 x, least *l)
 {
-    ptrdiff_t cols = p->p.cols;
     double *mean = l->diagonal, *norm = l->right;
-    bnorm_mat_f64 to = bnorm_view_f64(qp, p->rows, cols, BNORM_ROW_MAJOR);
-    BNORM_TRY(least_norms(ctx, p, mean, norm));
-    BNORM_TRY(bnorm_top_q(ctx, p, p->p, to));
-    l->a = qp;
+    BNORM_TRY(least_norms(ctx, p, x, mean, norm));
+    BNORM_TRY(bnorm_top_q(ctx, p, x, x));
+    l->a = x.data;
     l->n = p->n;
     l->weights = p->weights;
     bnorm_least_triangle(ctx, l);
-    (void)bnorm_least_keep(l->sums, cols, norm, l->in);
-    for (ptrdiff_t j = 0; j < cols; j++) dropped[j] = !l->in[j];
+    (void)bnorm_least_keep(l->sums, x.cols, norm, l->in);
     return BNORM_OK;
+}
+
+static bnorm_mat_f64 columns(bnorm_mat_f64 x, ptrdiff_t first, ptrdiff_t cols)
+{
+    x.data += first * (x.layout == BNORM_ROW_MAJOR ? 1 : x.ld);
+    x.cols = cols;
+    return x;
+}
+
+/* V of all networks, side by side. */
+static bnorm_status predict(bnorm_ctx *ctx, const problem *p, bnorm_mat_f64 v)
+{
+    ptrdiff_t first = 0;
+    for (ptrdiff_t k = 0; k < p->network_count; k++) {
+        const problem_network *w = &p->networks[k];
+        ptrdiff_t cols = bnorm_net_outputs(w->net);
+        BNORM_TRY(bnorm_net_predict(ctx, w->net, w->x, columns(v, first, cols)));
+        first += cols;
+    }
+    return BNORM_OK;
+}
+
+/* dropped: linear entries, and top_count more with the networks. */
+static bnorm_status collinear(bnorm_ctx *ctx, const problem *p, int networks,
+                              unsigned char *dropped)
+{
+    least l;
+    ptrdiff_t linear = p->p.cols, cols = linear + (networks ? p->top_count : 0), count;
+    if (cols == 0) return BNORM_OK;
+    BNORM_TRY(bnorm_least_reserve(ctx, p->rows, cols, &l));
+    double *x =
+        bnorm_multiply(p->rows, cols, &count) ? bnorm_alloc(ctx, count, sizeof *x) : NULL;
+    bnorm_mat_f64 all = bnorm_view_f64(x, p->rows, cols, BNORM_ROW_MAJOR);
+    bnorm_status status = x ? BNORM_OK : bnorm_fail_memory(ctx, "the terms");
+    if (status == BNORM_OK && linear > 0) bnorm_copy(p->p, columns(all, 0, linear));
+    if (status == BNORM_OK && networks)
+        status = predict(ctx, p, columns(all, linear, cols - linear));
+    if (status == BNORM_OK) status = find_collinear(ctx, p, all, &l);
+    for (ptrdiff_t j = 0; j < cols && status == BNORM_OK; j++) dropped[j] = !l.in[j];
+    bnorm_free(x);
+    bnorm_least_free(&l);
+    return status;
 }
 
 bnorm_status bnorm_problem_collinear(bnorm_ctx *ctx, const problem *p, unsigned char *dropped)
 {
-    least l;
-    ptrdiff_t count;
-    if (p->p.cols == 0) return BNORM_OK;
-    BNORM_TRY(bnorm_least_reserve(ctx, p->rows, p->p.cols, &l));
-    double *qp =
-        bnorm_multiply(p->rows, p->p.cols, &count) ? bnorm_alloc(ctx, count, sizeof *qp) : NULL;
-    bnorm_status status =
-        qp ? find_collinear(ctx, p, &l, qp, dropped) : bnorm_fail_memory(ctx, "linear terms");
-    bnorm_free(qp);
-    bnorm_least_free(&l);
+    return collinear(ctx, p, 0, dropped);
+}
+
+bnorm_status bnorm_problem_identified(bnorm_ctx *ctx, const problem *p, ptrdiff_t *count)
+{
+    ptrdiff_t cols = p->p.cols + p->top_count;
+    *count = cols;
+    if (p->network_count == 0) return BNORM_OK;
+    unsigned char *dropped = bnorm_alloc(ctx, cols, 1);
+    if (!dropped) return bnorm_fail_memory(ctx, "the top layer");
+    bnorm_status status = collinear(ctx, p, 1, dropped);
+    *count = 0;
+    for (ptrdiff_t j = 0; j < cols && status == BNORM_OK; j++) *count += !dropped[j];
+    bnorm_free(dropped);
     return status;
 }
 
@@ -102,26 +146,11 @@ static bnorm_status errors(bnorm_ctx *ctx, const problem *p, double *e)
     return bnorm_top_q(ctx, p, column, column);
 }
 
-static bnorm_mat_f64 columns(bnorm_mat_f64 x, ptrdiff_t first, ptrdiff_t cols)
-{
-    x.data += first * (x.layout == BNORM_ROW_MAJOR ? 1 : x.ld);
-    x.cols = cols;
-    return x;
-}
-
 bnorm_status bnorm_problem_design(bnorm_ctx *ctx, const problem *p, bnorm_mat_f64 qp,
                                   bnorm_mat_f64 qv, double *e)
 {
     if (qp.data) BNORM_TRY(bnorm_top_q(ctx, p, p->p, qp));
-    if (qv.data) {
-        ptrdiff_t first = 0;
-        for (ptrdiff_t k = 0; k < p->network_count; k++) {
-            const problem_network *w = &p->networks[k];
-            bnorm_mat_f64 v = columns(qv, first, bnorm_net_outputs(w->net));
-            BNORM_TRY(bnorm_net_predict(ctx, w->net, w->x, v));
-            first += v.cols;
-        }
-        BNORM_TRY(bnorm_top_q(ctx, p, qv, qv));
-    }
+    if (qv.data) BNORM_TRY(predict(ctx, p, qv));
+    if (qv.data) BNORM_TRY(bnorm_top_q(ctx, p, qv, qv));
     return e ? errors(ctx, p, e) : BNORM_OK;
 }

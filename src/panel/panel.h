@@ -13,6 +13,10 @@
  * asked before the problem has its `theta`; only rows, p, weights and within are read. */
 bnorm_status bnorm_problem_collinear(bnorm_ctx *ctx, const problem *p, unsigned char *dropped);
 
+/* How many columns of [P, V], V by inference, are not dropped by the same rule; all of P's
+ * without networks: its collinear ones are gone. */
+bnorm_status bnorm_problem_identified(bnorm_ctx *ctx, const problem *p, ptrdiff_t *count);
+
 /* How to fit. */
 typedef struct problem_fit {
     /* batch 0: 1024 rows, about, in whole units. The seed also draws the starts after the first.

@@ -76,36 +76,6 @@ static bnorm_status settle_effects(bnorm_ctx *ctx, bnorm_panel *p)
 
 /* -------------------------------------------------------------------------------- counts */
 
-/* Columns of [P, V] that are not explained by those before them and the fixed effects. */
-static bnorm_status identified(bnorm_ctx *ctx, const bnorm_panel *p, ptrdiff_t *count)
-{
-    ptrdiff_t rows = p->info.rows, cols = p->info.linear + p->info.top, size, at;
-    *count = p->info.linear;
-    if (!p->info.networks) return BNORM_OK;
-    double *all =
-        bnorm_multiply(rows, cols, &size) ? bnorm_alloc(ctx, size, sizeof *all) : NULL;
-    unsigned char *dropped = bnorm_alloc_zero(ctx, cols, 1);
-    bnorm_status status =
-        all && dropped ? BNORM_OK : bnorm_fail_memory(ctx, "the top layer of a panel");
-    for (ptrdiff_t i = 0; i < rows && status == BNORM_OK; i++)
-        memcpy(all + i * cols, p->p + i * p->info.linear, (size_t)p->info.linear * sizeof *all);
-    at = p->info.linear;
-    for (ptrdiff_t k = 0; k < p->problem.network_count && status == BNORM_OK; k++) {
-        bnorm_mat_f64 v = {all + at, rows, bnorm_net_outputs(p->nets[k].net), cols,
-                           BNORM_ROW_MAJOR};
-        status = bnorm_net_predict(ctx, p->nets[k].net, p->nets[k].x, v);
-        at += v.cols;
-    }
-    problem q = p->problem;
-    q.p = bnorm_view_f64(all, rows, cols, BNORM_ROW_MAJOR);
-    if (status == BNORM_OK) status = bnorm_problem_collinear(ctx, &q, dropped);
-    for (ptrdiff_t j = p->info.linear; j < cols && status == BNORM_OK; j++)
-        *count += !dropped[j];
-    bnorm_free(all);
-    bnorm_free(dropped);
-    return status;
-}
-
 /* sum of omega (y - mean)^2. */
 static double squares(const bnorm_panel *p, const double *y, double mean)
 {
@@ -139,7 +109,7 @@ static bnorm_status settle_info(bnorm_ctx *ctx, bnorm_panel *p, double *e)
         info->tss_within = squares(p, e, 0);
         info->absorbed = bnorm_within_rank(p->within);
     }
-    if (status == BNORM_OK) status = identified(ctx, p, &parameters);
+    if (status == BNORM_OK) status = bnorm_problem_identified(ctx, &p->problem, &parameters);
     if (status != BNORM_OK) return status;
     info->r2 = 1 - info->sse / info->tss;
     info->r2_within = 1 - info->sse / info->tss_within;

@@ -932,16 +932,6 @@ BNORM_API bnorm_status bnorm_singletons(bnorm_ctx *ctx, ptrdiff_t rows,
                                         const bnorm_factor *factors, ptrdiff_t count,
                                         const double *weights, unsigned char *single,
                                         ptrdiff_t *found);
-/* ------------------------------------------------------------------------- covariances */
-
-/* How the covariance of the parameters of a structured model is estimated. */
-typedef enum bnorm_vcov_type {
-    BNORM_VCOV_CLASSICAL, /* equal variances: sigma^2 = sum omega E^2/(rows - parameters) */
-    BNORM_VCOV_HC0,       /* White's, for errors of unequal variances */
-    BNORM_VCOV_HC1,       /* the same times rows/(rows - parameters) */
-    BNORM_VCOV_CLUSTER    /* errors may be correlated within clusters, of one or two kinds */
-} bnorm_vcov_type;
-
 /* -------------------------------------------------------------------------------- tables */
 
 /* A table of named columns of equal length, for formulas. Copies what it is given. */
@@ -1335,6 +1325,129 @@ BNORM_API bnorm_status bnorm_panel_predict(bnorm_ctx *ctx, bnorm_panel *panel,
 BNORM_API bnorm_status bnorm_panel_screen(bnorm_ctx *ctx, bnorm_panel *panel,
                                           const bnorm_table *table, int with_target,
                                           unsigned char *kinds);
+
+/* The design at the present parameters: Q[P, V] (full 0: rows x (linear + top)), or the Jacobian of
+ * Q yhat in all parameters (full 1: rows x (linear + top + hidden); the hidden ones network by
+ * network, each in the order of bnorm_net_parameters, and the statistics of normalisation move with
+ * them). Either layout.
+ * Errors: ARGUMENT (not fitted, without rows; full: dropout), DATA (a full Jacobian of more than 2
+ *   GiB), MEMORY. */
+BNORM_API bnorm_status bnorm_panel_design(bnorm_ctx *ctx, bnorm_panel *panel, int full,
+                                          bnorm_mat_f64 design);
+
+/* ------------------------------------------------------------ covariances of structured models */
+
+/* How the covariance of the parameters of a structured model is estimated, with E the residuals, J
+ * the design and k the parameters: those of the design that are identified, and absorbed effects.
+ * All of them are (J'omega J + Lambda)^-1 meat (J'omega J + Lambda)^-1, Lambda the penalties; they
+ * say how estimates vary, not how far penalties pull them. Weights are analytic, as those of R's
+ * lm(): errors have variance sigma^2/omega, scores are omega_i E_i J_i, and n here is the number of
+ * rows, so the unit of the weights does not matter. Logistic: the Hessian J'diag(omega p(1-p))J
+ * stands for J'omega J, and sigma is 1. */
+typedef enum bnorm_vcov_type {
+    BNORM_VCOV_CLASSICAL, /* equal variances: sigma^2 = sum omega E^2/(n - k) */
+    BNORM_VCOV_HC0,       /* White's, for errors of unequal variances */
+    BNORM_VCOV_HC1,       /* the same times n/(n - k) */
+    BNORM_VCOV_CLUSTER    /* errors may be correlated within clusters, of one or two kinds:
+                             meat = sum over clusters of (sum of scores)(sum of scores)'; of two
+                             kinds V_a + V_b - V_ab, ab the pairs (Cameron, Gelbach and Miller
+                             2011), without its negative part, if it has one (see clipped) */
+} bnorm_vcov_type;
+
+/* Which absorbed effects k counts in the factor of clusters. */
+typedef enum bnorm_vcov_count {
+    BNORM_COUNT_NESTED, /* all but those of factors whose levels each lie in one cluster; of them
+                           only the constant (reghdfe, fixest, Stata's xtreg) */
+    BNORM_COUNT_NONE,   /* none (plm's "sss") */
+    BNORM_COUNT_ALL     /* all (lm() with dummies, sandwich::vcovCL) */
+} bnorm_vcov_count;
+
+typedef struct bnorm_vcov_options {
+    size_t struct_size;
+    bnorm_vcov_type type; /* CLASSICAL */
+    /* A fixed effect of the model, or a column of the table; [0] NULL: the unit; [1] NULL: one
+     * way. */
+    const char *cluster[2];
+    /* 0: the design of the top layer, with the hidden layers as they are; 1: the full Jacobian. */
+    int full;
+    /* 1: G clusters get the factor G/(G-1) (n-1)/(n-k), each of the three of two kinds its own G;
+     * HC1 as above. 0: none (Arellano 1987). */
+    int small;
+    bnorm_vcov_count count; /* NESTED */
+} bnorm_vcov_options;
+
+BNORM_API void bnorm_vcov_defaults(bnorm_vcov_options *options);
+
+/* The covariance of the parameters of a fitted model. Holds its own numbers: the model may go.
+ * table: where columns that are clusters come from: as many rows as the one given to
+ *   bnorm_panel_create; or NULL.
+ * Directions that the design does not identify (a singular value of at most 1e-8 of the largest,
+ *   columns scaled to length 1), such as the length of a column of G1 before a normalisation, are
+ *   left out, never inverted, and named: bnorm_vcov_unidentified.
+ * Errors: ARGUMENT (not fitted, without rows, a bag, an option; full: dropout), DATA (a cluster with
+ *   one level, missing or unknown; a full Jacobian of more than 2 GiB), DOMAIN (no degrees of
+ *   freedom), MEMORY. */
+BNORM_API bnorm_status bnorm_vcov_create(bnorm_ctx *ctx, bnorm_panel *panel,
+                                         const bnorm_table *table,
+                                         const bnorm_vcov_options *options, bnorm_vcov **vcov);
+BNORM_API void bnorm_vcov_destroy(bnorm_vcov *vcov); /* accepts NULL */
+
+typedef struct bnorm_vcov_info {
+    size_t struct_size;
+    bnorm_vcov_type type;
+    int full;
+    ptrdiff_t parameters;   /* of the design: linear + top, with full + hidden */
+    ptrdiff_t rank;         /* directions that are identified */
+    ptrdiff_t unidentified; /* those that are not */
+    ptrdiff_t clusters[2];  /* with rows */
+    ptrdiff_t clipped;      /* of two kinds: directions of negative variance, set to 0 */
+    /* Effective parameters: sum of s^2/(s^2 + lambda) over the singular values of the design; the
+     * rank without penalties. */
+    double edf;
+    double df;    /* of t: n - rank - absorbed, or the fewest clusters less 1 */
+    double sigma; /* sqrt(sum omega E^2/(n - rank - absorbed)); logistic: 1 */
+} bnorm_vcov_info;
+
+/* Errors: ARGUMENT (something is NULL). */
+BNORM_API bnorm_status bnorm_vcov_describe(const bnorm_vcov *vcov, bnorm_vcov_info *info);
+
+/* Direction k that is not identified, by the parameter with the largest part in it: "nn1.G1:
+ * direction of column 3", "nn1.top: entry 2", or a linear term; NULL outside. */
+BNORM_API const char *bnorm_vcov_unidentified(const bnorm_vcov *vcov, ptrdiff_t k);
+/* The name of cluster k = 0, 1; NULL when there is none. */
+BNORM_API const char *bnorm_vcov_cluster(const bnorm_vcov *vcov, int k);
+
+/* The covariance of theta (linear x linear), and of all parameters of the design (parameters x
+ * parameters, in its order); NaN in rows and columns of parameters that are not identified.
+ * Errors: ARGUMENT. */
+BNORM_API bnorm_status bnorm_vcov_linear(const bnorm_vcov *vcov, bnorm_mat_f64 cov);
+BNORM_API bnorm_status bnorm_vcov_all(const bnorm_vcov *vcov, bnorm_mat_f64 cov);
+
+/* The values of variable `input` (BNORM_PANEL_INPUT) in the rows in use, in its unit: info.rows.
+ * Errors: ARGUMENT (also without rows). */
+BNORM_API bnorm_status bnorm_panel_values(bnorm_ctx *ctx, const bnorm_panel *panel,
+                                          ptrdiff_t input, double *values);
+
+/* Average marginal effects of the variables: (1/sum omega) sum omega dyhat/dx, linear term and
+ * networks together, statistics of normalisation as in inference; logistic: of the probability. A
+ * variable is a column of the design: log(z), not z. estimate: info.inputs.
+ * se: info.inputs, by the delta method, in theta and G2 or, with a full vcov, all parameters; or
+ *   NULL. Their gradients in hidden parameters are differences of exact ones, right to 1e-9; for
+ *   relu and leaky_relu, whose slopes jump, those of the effect averaged over a band of
+ *   rows^(-1/5) standard deviations. NaN where the effect is not identified.
+ * vcov: of this model; NULL without se.
+ * Errors: ARGUMENT, MEMORY. */
+BNORM_API bnorm_status bnorm_panel_margins(bnorm_ctx *ctx, bnorm_panel *panel,
+                                           const bnorm_vcov *vcov, double *estimate,
+                                           double *se);
+
+/* effect[j] = the weighted mean over the rows of what the model predicts with variable `input` set
+ * to at[j], less that mean as it is; fixed effects cancel. se as above (exact gradients); or NULL.
+ * Errors: ARGUMENT, MEMORY. */
+BNORM_API bnorm_status bnorm_panel_profile(bnorm_ctx *ctx, bnorm_panel *panel,
+                                           const bnorm_vcov *vcov, ptrdiff_t input,
+                                           ptrdiff_t count, const double *at, double *effect,
+                                           double *se);
 
 /* ---------------------------------------------------------------------------- reference */
 

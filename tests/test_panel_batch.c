@@ -66,7 +66,7 @@ static scene make_scene(const setting *of, int whole)
 {
     scene s = {.m = sample_make(of, 1)};
     bnorm_ctx *ctx = s.m->ctx;
-    assert_ok(ctx, bnorm_reduced_create(ctx, &s.m->p, 0, &s.r));
+    assert_ok(ctx, bnorm_reduced_create(ctx, &s.m->p, STREAMS_NEVER, &s.r));
     assert_ok(ctx, bnorm_units_create(ctx, &s.m->p, &s.u));
     assert_ok(ctx, bnorm_batch_create(ctx, &s.m->p, &s.b));
     s.count = s.r.count + s.r.t.count;

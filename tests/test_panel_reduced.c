@@ -105,7 +105,8 @@ static void differences(void **state)
 {
     (void)state;
     for (int s = 0; s < SETTINGS; s++)
-        for (int streams = 0; streams < 2; streams++) {
+        for (streaming streams = STREAMS_NEVER; streams <= STREAMS_WHERE_THEY_CAN;
+             streams += 2) {
             sample_problem *m = sample_make(&settings[s], 1);
             reduced r;
             assert_ok(m->ctx, bnorm_reduced_create(m->ctx, &m->p, streams, &r));
@@ -124,13 +125,41 @@ static void differences(void **state)
         }
 }
 
+/* Weight space and the pass over the rows give the same. */
+static void streams_agree(void **state)
+{
+    (void)state;
+    const int takes[] = {0, 3, 4, 6};
+    for (int s = 0; s < 4; s++) {
+        sample_problem *m = sample_make(&settings[takes[s]], 1);
+        reduced r, by_stream;
+        assert_ok(m->ctx, bnorm_reduced_create(m->ctx, &m->p, STREAMS_NEVER, &r));
+        assert_ok(m->ctx,
+                  bnorm_reduced_create(m->ctx, &m->p, STREAMS_WHERE_THEY_CAN, &by_stream));
+        assert_true(by_stream.streams[0] && !r.streams[0]);
+        double *p = somewhere(&r, 7), *g = malloc((size_t)r.count * sizeof *g);
+        double *h = malloc((size_t)r.count * sizeof *h), norm = 0;
+        double value = value_at(m, &r, p, g), other = value_at(m, &by_stream, p, h);
+        assert_true(fabs(value - other) <= 1e-12 * value);
+        for (ptrdiff_t k = 0; k < r.count; k++) norm = fmax(norm, fabs(g[k]));
+        for (ptrdiff_t k = 0; k < r.count; k++) assert_true(fabs(g[k] - h[k]) <= 1e-10 * norm);
+        assert_ok(m->ctx, bnorm_reduced_statistics(m->ctx, &by_stream));
+        free(p);
+        free(g);
+        free(h);
+        bnorm_reduced_free(&by_stream);
+        bnorm_reduced_free(&r);
+        sample_free(m);
+    }
+}
+
 /* At eps = 0 the length of a column of G1 makes no difference: its radial derivative is 0. */
 static void radial_direction(void **state)
 {
     (void)state;
     sample_problem *m = sample_make(&settings[3], 1);
     reduced r;
-    assert_ok(m->ctx, bnorm_reduced_create(m->ctx, &m->p, 0, &r));
+    assert_ok(m->ctx, bnorm_reduced_create(m->ctx, &m->p, STREAMS_NEVER, &r));
     double *p = somewhere(&r, 8), *g = malloc((size_t)r.count * sizeof *g);
     (void)value_at(m, &r, p, g);
     for (int j = 0; j < 3; j++) {
@@ -154,7 +183,7 @@ static void effects_make_no_difference(void **state)
     for (int s = 0; s < 2; s++) {
         sample_problem *m = sample_make(&settings[s], 1);
         reduced r;
-        assert_ok(m->ctx, bnorm_reduced_create(m->ctx, &m->p, 0, &r));
+        assert_ok(m->ctx, bnorm_reduced_create(m->ctx, &m->p, STREAMS_NEVER, &r));
         double *p = somewhere(&r, 9), *g = malloc((size_t)r.count * sizeof *g);
         double *h = malloc((size_t)r.count * sizeof *h), value = value_at(m, &r, p, g);
         bnorm_reduced_free(&r);
@@ -163,7 +192,7 @@ static void effects_make_no_difference(void **state)
             if (m->period) m->y[i] += sin(m->period[i]);
             m->y[i] *= 1e4;
         }
-        assert_ok(m->ctx, bnorm_reduced_create(m->ctx, &m->p, 0, &r));
+        assert_ok(m->ctx, bnorm_reduced_create(m->ctx, &m->p, STREAMS_NEVER, &r));
         assert_true(fabs(value_at(m, &r, p, h) - value) <= 1e-11 * value);
         for (ptrdiff_t k = 0; k < r.count; k++) assert_true(fabs(h[k] - g[k]) <= 1e-10);
         free(p);
@@ -183,7 +212,7 @@ static void inference_agrees(void **state)
         reduced r;
         double inferred, after;
         bnorm_mat_f64 none = {0};
-        assert_ok(m->ctx, bnorm_reduced_create(m->ctx, &m->p, 0, &r));
+        assert_ok(m->ctx, bnorm_reduced_create(m->ctx, &m->p, STREAMS_NEVER, &r));
         double *p = somewhere(&r, 10), value = value_at(m, &r, p, NULL), sum = 0;
         assert_ok(m->ctx, bnorm_reduced_statistics(m->ctx, &r));
         bnorm_top_write(&r.t);
@@ -207,7 +236,7 @@ static void inference_agrees(void **state)
 static void threads_agree(void **state)
 {
     (void)state;
-    for (int streams = 0; streams < 2; streams++) {
+    for (streaming streams = STREAMS_NEVER; streams <= STREAMS_WHERE_THEY_CAN; streams += 2) {
         double *first = NULL, value = 0;
         for (int threads = 1; threads <= 4; threads++) {
             setting s = {.rows = 20000,
@@ -246,7 +275,7 @@ static bnorm_status evaluate_once(bnorm_ctx *ctx, void *argument)
     sample_problem *m = sample_make(s, 1);
     reduced r;
     double value;
-    bnorm_status status = bnorm_reduced_create(ctx, &m->p, 1, &r);
+    bnorm_status status = bnorm_reduced_create(ctx, &m->p, STREAMS_WHERE_THEY_CAN, &r);
     double *g = malloc((size_t)(r.count + 1) * sizeof *g);
     if (status == BNORM_OK) status = bnorm_reduced_value(ctx, &r, &value, g);
     if (status == BNORM_OK) status = bnorm_reduced_infer(ctx, &r, &value);
@@ -260,17 +289,16 @@ static void memory_fails(void **state)
 {
     (void)state;
     setting s = settings[1];
+    s.hidden[1] = 0;
     assert_true(fail_each_allocation(evaluate_once, &s) > 10);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(differences),
-        cmocka_unit_test(radial_direction),
-        cmocka_unit_test(effects_make_no_difference),
-        cmocka_unit_test(inference_agrees),
-        cmocka_unit_test(threads_agree),
+        cmocka_unit_test(differences),      cmocka_unit_test(streams_agree),
+        cmocka_unit_test(radial_direction), cmocka_unit_test(effects_make_no_difference),
+        cmocka_unit_test(inference_agrees), cmocka_unit_test(threads_agree),
         cmocka_unit_test(memory_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -196,6 +196,15 @@ void bnorm_net_take_statistics(bnorm_net *net);
 
 /* Whether a stream takes networks of this form (layer/stream.h). */
 int bnorm_stream_takes(const bnorm_net *net);
+/* A stream without a loss, and its pass in two halves like bnorm_net_up and _down: the second makes
+ * the outputs of a block again rather than keep what lies between. v, dv: all rows, row-major. The
+ * parameters, seed and step are the same in both. */
+bnorm_status bnorm_stream_hold(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x,
+                               const double *weights, bnorm_stream **stream);
+bnorm_status bnorm_stream_up(bnorm_ctx *ctx, bnorm_stream *stream, uint64_t seed, uint64_t step,
+                             bnorm_mat_f64 v);
+bnorm_status bnorm_stream_down(bnorm_ctx *ctx, bnorm_stream *stream, uint64_t seed,
+                               uint64_t step, bnorm_mat_f64 dv, double *gradient);
 /* How many rows of a stream have a positive weight, and the sum of the weights. */
 ptrdiff_t bnorm_stream_rows(const bnorm_stream *stream, double *n);
 /* Sets the network's inference statistics as bnorm_stream_loss does, without the loss. */

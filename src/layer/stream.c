@@ -40,13 +40,17 @@ int bnorm_stream_takes(const bnorm_net *net)
     return net->layer_count > 1;
 }
 
-static bnorm_status check_form(bnorm_ctx *ctx, const bnorm_net *net, const bnorm_loss *loss)
+static bnorm_status check_loss(bnorm_ctx *ctx, const bnorm_loss *loss)
+{
+    if (loss && loss->value && loss->gradient) return BNORM_OK;
+    return bnorm_fail(ctx, BNORM_E_ARGUMENT, "a loss needs a value and a gradient");
+}
+
+static bnorm_status check_form(bnorm_ctx *ctx, const bnorm_net *net)
 {
     if (!net || !net->started)
         return bnorm_fail(ctx, BNORM_E_ARGUMENT,
                           "the network is not started: call bnorm_net_start first");
-    if (!loss || !loss->value || !loss->gradient)
-        return bnorm_fail(ctx, BNORM_E_ARGUMENT, "a loss needs a value and a gradient");
     for (ptrdiff_t k = 0; k < net->layer_count; k++) {
         const char *wrong = wrong_layer(net->layers[k], k);
         if (wrong)
@@ -90,7 +94,7 @@ static void cut(bnorm_stream *s)
     s->p2 = net->layers[0]->outputs;
     s->ld = (s->p1 + 8) / 8 * 8;
     if (bnorm_panels_crowded(s->p1 + 1, s->ld)) s->ld += 8;
-    s->targets = s->loss->targets > 0 ? s->loss->targets : bnorm_net_outputs(net);
+    if (s->loss) s->targets = s->loss->targets > 0 ? s->loss->targets : bnorm_net_outputs(net);
     ptrdiff_t width = width_of(s);
     s->height = larger(smaller(BLOCK_VALUES / width, BLOCK_MOST), BLOCK_FEWEST) / 8 * 8;
     s->more = more_of(s);
@@ -292,7 +296,6 @@ static bnorm_status take_gram(bnorm_ctx *ctx, bnorm_stream *s)
 
 static bnorm_status make(bnorm_ctx *ctx, const bnorm_stream *like, bnorm_stream **stream)
 {
-    BNORM_TRY(check_form(ctx, like->net, like->loss));
     if (like->source.rows < 0 || like->source.most < 0)
         return bnorm_fail(ctx, BNORM_E_ARGUMENT, "a source has %td rows, %td at most a read",
                           like->source.rows, like->source.most);
@@ -315,12 +318,25 @@ bnorm_status bnorm_stream_create(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x
 {
     if (!stream) return bnorm_fail(ctx, BNORM_E_ARGUMENT, "stream is NULL");
     *stream = NULL;
-    BNORM_TRY(check_form(ctx, net, loss));
+    BNORM_TRY(check_form(ctx, net));
+    BNORM_TRY(check_loss(ctx, loss));
     BNORM_TRY(bnorm_net_check_x(ctx, net, x));
     BNORM_TRY(bnorm_net_check_targets(ctx, net, x, y, loss));
     BNORM_TRY(bnorm_check_weights(ctx, x.rows, weights));
     bnorm_stream like = {.net = net, .loss = loss, .source = {.rows = x.rows}};
     like.whole = (window){0, x.rows, x, y, weights};
+    return make(ctx, &like, stream);
+}
+
+bnorm_status bnorm_stream_hold(bnorm_ctx *ctx, bnorm_net *net, bnorm_mat_f64 x,
+                               const double *weights, bnorm_stream **stream)
+{
+    *stream = NULL;
+    BNORM_TRY(check_form(ctx, net));
+    BNORM_TRY(bnorm_net_check_x(ctx, net, x));
+    BNORM_TRY(bnorm_check_weights(ctx, x.rows, weights));
+    bnorm_stream like = {.net = net, .source = {.rows = x.rows}};
+    like.whole = (window){0, x.rows, x, x, weights}; /* no targets: y is not read */
     return make(ctx, &like, stream);
 }
 
@@ -331,6 +347,8 @@ bnorm_status bnorm_stream_open(bnorm_ctx *ctx, bnorm_net *net, const bnorm_sourc
     *stream = NULL;
     if (!source || !source->read)
         return bnorm_fail(ctx, BNORM_E_ARGUMENT, "a stream needs a source with read");
+    BNORM_TRY(check_form(ctx, net));
+    BNORM_TRY(check_loss(ctx, loss));
     bnorm_stream like = {.net = net, .loss = loss, .source = *source};
     return make(ctx, &like, stream);
 }

@@ -16,9 +16,9 @@ typedef struct window {
  * nor the size of a window make a difference. */
 struct bnorm_stream {
     bnorm_net *net;
-    const bnorm_loss *loss;
-    bnorm_source source; /* rows: all; read NULL: matrices */
-    window whole;        /* the matrices */
+    const bnorm_loss *loss; /* or NULL: outputs are given and their gradient is taken */
+    bnorm_source source;    /* rows: all; read NULL: matrices */
+    window whole;           /* the matrices */
     ptrdiff_t targets;
     double n;           /* sum of the weights */
     ptrdiff_t positive; /* rows of positive weight */
@@ -61,6 +61,7 @@ typedef struct stream_sweep {
     const window *w;
     bnorm_pass pass;
     int backward;
+    bnorm_mat_f64 outer; /* without a loss: the outputs of all rows, or dR/d of them */
 } stream_sweep;
 
 /* All blocks of one task, in the work memory of a slot. */

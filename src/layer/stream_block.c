@@ -15,6 +15,7 @@ typedef struct block {
     bnorm_stream *s;
     const window *w;
     const bnorm_pass *pass;
+    bnorm_mat_f64 outer;
     ptrdiff_t first, rows;
     double *x, *z, *work, *row, *more, *sums;
 } block;
@@ -124,6 +125,17 @@ static void objective(const block *b, int backward)
     }
 }
 
+/* Without a loss: the outputs go to the caller's, or dR/d of them comes from there. */
+static void exchange(const block *b, int backward)
+{
+    bnorm_mat_f64 ours = view(b, b->s->net->layer_count - 1);
+    bnorm_mat_f64 theirs = bnorm_rows_of(b->outer, b->w->first + b->first, b->rows);
+    if (backward)
+        bnorm_copy(theirs, ours);
+    else
+        bnorm_copy(ours, theirs);
+}
+
 /* ------------------------------------------------------------------------------ backward */
 
 /* Adds dG and dbias to the sums; then dR/dx takes the place of x. */
@@ -186,7 +198,7 @@ static void each_block(const stream_sweep *w, ptrdiff_t task, ptrdiff_t slot,
 {
     bnorm_stream *s = w->s;
     double *work = s->work + slot * s->work_size;
-    block b = {.s = s, .w = w->w, .pass = &w->pass, .x = work};
+    block b = {.s = s, .w = w->w, .pass = &w->pass, .outer = w->outer, .x = work};
     b.work = work + s->height * s->ld;
     b.row = work + s->work_size - s->targets;
     b.z = b.row - (s->height + 2) * s->p2;
@@ -204,7 +216,10 @@ static void each_block(const stream_sweep *w, ptrdiff_t task, ptrdiff_t slot,
 static void gradient_block(block *b, int back)
 {
     forward(b);
-    objective(b, back);
+    if (b->s->loss)
+        objective(b, back);
+    else
+        exchange(b, back);
     if (back) backward(b);
 }
 

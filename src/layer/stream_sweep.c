@@ -39,7 +39,7 @@ static int all_builtin(const bnorm_stream *s)
         if (l->kind == BNORM_LAYER_ACTIVATION && bnorm_activation_number(&l->activation) < 0)
             return 0;
     }
-    return bnorm_loss_is_builtin(s->loss);
+    return !s->loss || bnorm_loss_is_builtin(s->loss);
 }
 
 static bnorm_status sweep_window(bnorm_ctx *ctx, bnorm_stream *s, const window *w, void *user)
@@ -209,6 +209,26 @@ bnorm_status bnorm_stream_gradient(bnorm_ctx *ctx, bnorm_stream *stream, uint64_
     add_tasks(stream);
     *value = loss_value(stream);
     if (gradient) finish(stream, gradient);
+    return BNORM_OK;
+}
+
+bnorm_status bnorm_stream_up(bnorm_ctx *ctx, bnorm_stream *stream, uint64_t seed, uint64_t step,
+                             bnorm_mat_f64 v)
+{
+    stream_sweep w = {.s = stream, .outer = v};
+    w.pass = (bnorm_pass){.training = 1, .seed = seed, .step = step};
+    BNORM_TRY(prepare(ctx, stream));
+    return sweep(ctx, stream, &w, bnorm_stream_gradient_task);
+}
+
+bnorm_status bnorm_stream_down(bnorm_ctx *ctx, bnorm_stream *stream, uint64_t seed,
+                               uint64_t step, bnorm_mat_f64 dv, double *gradient)
+{
+    stream_sweep w = {.s = stream, .outer = dv, .backward = 1};
+    w.pass = (bnorm_pass){.training = 1, .seed = seed, .step = step};
+    BNORM_TRY(sweep(ctx, stream, &w, bnorm_stream_gradient_task));
+    add_tasks(stream);
+    finish(stream, gradient);
     return BNORM_OK;
 }
 

@@ -318,7 +318,8 @@ static bnorm_status fit_problem(fitting *f, const problem_fit *options, problem_
     BNORM_TRY(resolve(f, options));
     BNORM_TRY(hold_out(f, options));
     int lbfgs = f->options.optimizer == BNORM_OPTIMIZER_LBFGS;
-    BNORM_TRY(bnorm_reduced_create(f->ctx, f->train, lbfgs, &f->r));
+    streaming streams = lbfgs ? STREAMS_WHERE_THEY_PAY : STREAMS_NEVER;
+    BNORM_TRY(bnorm_reduced_create(f->ctx, f->train, streams, &f->r));
     BNORM_TRY(reserve(f));
     report->fit.optimizer = f->options.optimizer;
     return f->p->network_count > 0 ? fit_networks(f, options->starts, report)

@@ -10,20 +10,44 @@
 #include "matrix/view.h"
 #include "train/epoch.h"
 
-bnorm_status bnorm_reduced_create(bnorm_ctx *ctx, const problem *p, int streams, reduced *r)
+/* As in a fit of one network: where the products with S cost less than passes over the rows. */
+static int takes_stream(const problem_network *w, streaming streams)
 {
-    *r = (reduced){.p = p};
-    (void)streams;
+    double rows = (double)w->x.rows, inputs = (double)w->x.cols;
+    if (streams == STREAMS_NEVER || !bnorm_stream_takes(w->net)) return 0;
+    if (streams == STREAMS_WHERE_THEY_CAN) return 1;
+    return rows >= 8 * inputs && rows * inputs * (double)w->net->layers[0]->outputs >= 1e6;
+}
+
+static bnorm_status create(bnorm_ctx *ctx, streaming streams, reduced *r)
+{
+    const problem *p = r->p;
+    r->streams = bnorm_alloc_zero(ctx, p->network_count, sizeof *r->streams);
+    if (!r->streams) return bnorm_fail_memory(ctx, "the networks");
     for (ptrdiff_t k = 0; k < p->network_count; k++) {
         const problem_network *w = &p->networks[k];
         BNORM_TRY(bnorm_net_check_x(ctx, w->net, w->x));
         r->count += w->net->parameter_count;
+        if (takes_stream(w, streams))
+            BNORM_TRY(bnorm_stream_hold(ctx, w->net, w->x, p->weights, &r->streams[k]));
     }
     return bnorm_top_create(ctx, p, &r->t);
 }
 
+bnorm_status bnorm_reduced_create(bnorm_ctx *ctx, const problem *p, streaming streams,
+                                  reduced *r)
+{
+    *r = (reduced){.p = p};
+    bnorm_status status = create(ctx, streams, r);
+    if (status != BNORM_OK) bnorm_reduced_free(r);
+    return status;
+}
+
 void bnorm_reduced_free(reduced *r)
 {
+    for (ptrdiff_t k = 0; r->streams && k < r->p->network_count; k++)
+        bnorm_stream_destroy(r->streams[k]);
+    bnorm_free(r->streams);
     bnorm_top_free(&r->t);
     *r = (reduced){0};
 }
@@ -63,9 +87,13 @@ static bnorm_status up(bnorm_ctx *ctx, reduced *r, const bnorm_pass *pass, doubl
 {
     for (ptrdiff_t k = 0; k < r->p->network_count; k++) {
         const problem_network *w = &r->p->networks[k];
-        bnorm_mat_f64 v;
-        BNORM_TRY(bnorm_net_up(w->net, pass, w->x, gradient, &v));
-        bnorm_copy(v, bnorm_top_v(&r->t, k));
+        bnorm_mat_f64 v, to = bnorm_top_v(&r->t, k);
+        if (r->streams[k]) {
+            BNORM_TRY(bnorm_stream_up(ctx, r->streams[k], 0, 0, to));
+        } else {
+            BNORM_TRY(bnorm_net_up(w->net, pass, w->x, gradient, &v));
+            bnorm_copy(v, to);
+        }
     }
     return bnorm_top_project(ctx, &r->t);
 }
@@ -79,14 +107,19 @@ static void put_slopes(const top *t, bnorm_mat_f64 v, const double *b)
     }
 }
 
-static bnorm_status down(reduced *r, const bnorm_pass *pass, double *gradient)
+/* dR/dV of a stream takes the place of QV, which has served. */
+static bnorm_status down(bnorm_ctx *ctx, reduced *r, const bnorm_pass *pass, double *gradient)
 {
     const double *b = r->t.b + r->t.linear;
     for (ptrdiff_t k = 0; k < r->p->network_count; k++) {
         bnorm_net *net = r->p->networks[k].net;
-        bnorm_mat_f64 v = bnorm_net_kept(net, net->layer_count - 1);
+        bnorm_mat_f64 v =
+            r->streams[k] ? bnorm_top_v(&r->t, k) : bnorm_net_kept(net, net->layer_count - 1);
         put_slopes(&r->t, v, b);
-        BNORM_TRY(bnorm_net_down(net, pass, gradient));
+        if (r->streams[k])
+            BNORM_TRY(bnorm_stream_down(ctx, r->streams[k], 0, 0, v, gradient));
+        else
+            BNORM_TRY(bnorm_net_down(net, pass, gradient));
         gradient += net->parameter_count;
         b += v.cols;
     }
@@ -98,16 +131,18 @@ bnorm_status bnorm_reduced_value(bnorm_ctx *ctx, reduced *r, double *value, doub
     bnorm_pass pass = {.training = 1, .weights = r->p->weights, .ctx = ctx};
     BNORM_TRY(up(ctx, r, &pass, gradient));
     bnorm_top_solve(ctx, &r->t);
-    if (gradient) BNORM_TRY(down(r, &pass, gradient));
+    if (gradient) BNORM_TRY(down(ctx, r, &pass, gradient));
     *value = r->t.loss + r->t.penalty + bnorm_reduced_penalty(r, gradient);
     return BNORM_OK;
 }
 
 bnorm_status bnorm_reduced_statistics(bnorm_ctx *ctx, reduced *r)
 {
-    (void)ctx;
     for (ptrdiff_t k = 0; k < r->p->network_count; k++)
-        bnorm_net_take_statistics(r->p->networks[k].net);
+        if (r->streams[k])
+            BNORM_TRY(bnorm_stream_statistics(ctx, r->streams[k]));
+        else
+            bnorm_net_take_statistics(r->p->networks[k].net);
     return BNORM_OK;
 }
 

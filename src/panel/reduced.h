@@ -15,8 +15,14 @@ typedef struct reduced {
     bnorm_stream **streams; /* of each network, or NULL where it has none */
 } reduced;
 
-/* streams: first layers in weight space (W1-W4) where they can be and rows are many. */
-bnorm_status bnorm_reduced_create(bnorm_ctx *ctx, const problem *p, int streams, reduced *r);
+/* Whether first layers are taken in weight space (W1-W4): where it pays, or wherever it can be. */
+typedef enum streaming {
+    STREAMS_NEVER,
+    STREAMS_WHERE_THEY_PAY,
+    STREAMS_WHERE_THEY_CAN
+} streaming;
+bnorm_status bnorm_reduced_create(bnorm_ctx *ctx, const problem *p, streaming streams,
+                                  reduced *r);
 void bnorm_reduced_free(reduced *r);
 
 /* The networks' parameters. */

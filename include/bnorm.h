@@ -1310,8 +1310,13 @@ typedef enum bnorm_new_level {
 
 /* Predictions for rows of any table, in the unit of the target as the formula writes it; logistic:
  * probabilities. A row's prediction does not depend on other rows, to the bit; NaN for one with a
- * missing value. mean: count. se: count, the standard error of the mean response, or NULL; it needs
- * a vcov of this model, which may be NULL otherwise.
+ * missing value. mean: count.
+ * se: count, the standard error of the mean response, or NULL; it needs a vcov of this model, which
+ *   may be NULL otherwise, and, with a full one, the model's rows. It contains what the errors of
+ *   the parameters do to the fixed effects (effects are means of y less what the parameters
+ *   explain). What the effects' own errors add is in it with a classical vcov and one constant
+ *   effect alone, then as in lm() with dummies; otherwise the errors are conditional on the means
+ *   of the levels.
  * Errors: DATA (a new level, with BNORM_NEW_ERROR; a level of a factor() unseen in training; a term
  *   that is not finite: bnorm_panel_screen tells these rows beforehand), ARGUMENT, MEMORY. */
 BNORM_API bnorm_status bnorm_panel_predict(bnorm_ctx *ctx, bnorm_panel *panel,

@@ -329,13 +329,23 @@ static void errors_of_predictions(void **state)
         (panel_places){1, bnorm_view_f64(mean, 1, 2, BNORM_ROW_MAJOR), NULL, none, NULL, NULL};
     assert_ok(m.ctx, bnorm_vcov_errors(m.ctx, m.panel, v, &places, se));
     assert_ratio(se[0], info.sigma / sqrt((double)p->rows), 1);
+    bnorm_table *strange = small_table(m.ctx, m.s, NULL, "new"); /* units unseen in training */
+    const ptrdiff_t rows[] = {0, 3};
+    double got[2], error[2];
+    assert_ok(m.ctx, bnorm_panel_predict(m.ctx, m.panel, v, strange, rows, 2, BNORM_NEW_ZERO,
+                                         got, error));
+    assert_true(error[0] > info.sigma / sqrt((double)p->rows) && isfinite(error[1]));
+    assert_ok(m.ctx, bnorm_panel_predict(m.ctx, m.panel, v, strange, rows, 2, BNORM_NEW_NAN,
+                                         got, error));
+    assert_true(isnan(got[0]) && isnan(error[0]));
+    bnorm_table_destroy(strange);
     free(d);
     free(se);
     bnorm_vcov_destroy(v);
     free_model(&m);
 }
 
-/* Full and top layer agree where the networks' parameters have no part: no network. */
+/* Of rows in use the error is that of the projected design's row, also with two effects. */
 static void errors_by_the_full_jacobian(void **state)
 {
     (void)state;
@@ -355,6 +365,14 @@ static void errors_by_the_full_jacobian(void **state)
             .count = p->rows, .p = p->p, .x = &p->networks[0].x, .codes = codes};
         se[o.full] = malloc(sizeof(double) * (size_t)p->rows);
         assert_ok(m.ctx, bnorm_vcov_errors(m.ctx, m.panel, v, &places, se[o.full]));
+        double *mean = malloc(sizeof(double) * (size_t)p->rows),
+               *public = malloc(sizeof(double) * (size_t)p->rows);
+        assert_ok(m.ctx,
+                  bnorm_panel_predict(m.ctx, m.panel, v, m.table, bnorm_panel_rows(m.panel),
+                                      p->rows, BNORM_NEW_ERROR, mean, public));
+        for (ptrdiff_t i = 0; i < p->rows; i++)
+            assert_true(fabs(public[i] / se[o.full][i] - 1) < 1e-10);
+        free(mean), free(public);
         /* of rows in use the gradient is the projected design's row */
         double *d = malloc(sizeof(double) * (size_t)(p->rows * info.parameters));
         assert_ok(m.ctx, bnorm_panel_design(
@@ -391,6 +409,13 @@ static void logistic(void **state)
     for (ptrdiff_t i = 0; i < m.info.rows; i++)
         shares += fitted[i] * (1 - fitted[i]) / (double)m.info.rows;
     const double *theta = bnorm_panel_coefficients(m.panel);
+    double p0, error, c[9], g[3] = {1, m.s->z[4], m.s->x[4]}, variance = 0;
+    const ptrdiff_t row = 4; /* se = p(1-p) sqrt(x'Cx) */
+    assert_ok(m.ctx, bnorm_panel_predict(m.ctx, m.panel, v, m.table, &row, 1, BNORM_NEW_ERROR,
+                                         &p0, &error));
+    assert_ok(m.ctx, bnorm_vcov_all(v, bnorm_view_f64(c, 3, 3, BNORM_ROW_MAJOR)));
+    for (int k = 0; k < 9; k++) variance += c[k] * g[k / 3] * g[k % 3];
+    assert_ratio(error, p0 * (1 - p0) * sqrt(variance), 1);
     for (int k = 0; k < 2; k++) {
         assert_true(fabs(estimate[k] - theta[1 + k] * shares) < 1e-12);
         assert_true(se[k] > 0);

@@ -5,6 +5,7 @@
 #include "base/ctx.h"
 #include "base/memory.h"
 #include "structured/reader.h"
+#include "structured/vcov.h"
 
 /* Those of the asked rows that lack nothing: their places in `rows`. */
 typedef struct asked {
@@ -38,6 +39,12 @@ static bnorm_status ask(bnorm_ctx *ctx, const bnorm_panel *p, const bnorm_table 
     return status;
 }
 
+/* Where results go, rows in the caller's order; se NULL: not asked for. */
+typedef struct answer {
+    double *mean, *se;
+    const bnorm_vcov *vcov;
+} answer;
+
 static void respond(const bnorm_panel *p, ptrdiff_t count, double *score)
 {
     const bnorm_loss *loss = bnorm_loss_find("logistic");
@@ -46,37 +53,44 @@ static void respond(const bnorm_panel *p, ptrdiff_t count, double *score)
 }
 
 static bnorm_status predict_asked(panel_reader *r, const asked *a, bnorm_new_level new_level,
-                                  double *mean)
+                                  const answer *to)
 {
     double *score = bnorm_alloc(r->ctx, r->most, sizeof *score);
+    double *error = bnorm_alloc(r->ctx, r->most, sizeof *error);
     bnorm_status status =
-        score ? BNORM_OK : bnorm_fail_memory(r->ctx, "a chunk of predictions");
+        score && error ? BNORM_OK : bnorm_fail_memory(r->ctx, "a chunk of predictions");
     for (ptrdiff_t first = 0; first < a->count && status == BNORM_OK; first += r->most) {
         ptrdiff_t n = a->count - first < r->most ? a->count - first : r->most;
         status = bnorm_reader_load(r, a->row + first, n);
         if (status == BNORM_OK) status = bnorm_reader_score(r, score);
         if (status == BNORM_OK)
             status = bnorm_reader_effects(r, a->row + first, n, new_level, score);
+        if (status == BNORM_OK && to->se)
+            status = bnorm_reader_errors(r, to->vcov, a->row + first, score, error);
         if (status == BNORM_OK) respond(r->panel, n, score);
-        for (ptrdiff_t i = 0; i < n && status == BNORM_OK; i++)
-            mean[a->place[first + i]] = score[i];
+        for (ptrdiff_t i = 0; i < n && status == BNORM_OK; i++) {
+            to->mean[a->place[first + i]] = score[i];
+            if (to->se && !isnan(score[i])) to->se[a->place[first + i]] = error[i];
+        }
     }
     bnorm_free(score);
+    bnorm_free(error);
     return status;
 }
 
 static bnorm_status predict_rows(bnorm_ctx *ctx, bnorm_panel *panel, const bnorm_table *table,
                                  const ptrdiff_t *rows, ptrdiff_t count,
-                                 bnorm_new_level new_level, double *mean)
+                                 bnorm_new_level new_level, const answer *to)
 {
     panel_reader r;
     asked a = {.count = 0};
-    for (ptrdiff_t i = 0; i < count; i++) mean[i] = (double)NAN;
+    for (ptrdiff_t i = 0; i < count; i++) to->mean[i] = (double)NAN;
+    for (ptrdiff_t i = 0; i < count && to->se; i++) to->se[i] = (double)NAN;
     bnorm_status status = check_rows(ctx, table, rows, count);
     if (status != BNORM_OK) return status;
     status = bnorm_reader_start(ctx, panel, table, count, &r);
     if (status == BNORM_OK) status = ask(ctx, panel, table, rows, count, &a);
-    if (status == BNORM_OK) status = predict_asked(&r, &a, new_level, mean);
+    if (status == BNORM_OK) status = predict_asked(&r, &a, new_level, to);
     bnorm_reader_stop(&r);
     bnorm_free(a.place);
     bnorm_free(a.row);
@@ -93,8 +107,11 @@ bnorm_status bnorm_panel_predict(bnorm_ctx *ctx, bnorm_panel *panel, const bnorm
             ctx, BNORM_E_ARGUMENT,
             "bnorm_panel_predict: something is NULL, or se is asked without vcov");
     bnorm_status status = bnorm_panel_need_fit(ctx, panel, "bnorm_panel_predict");
+    if (status == BNORM_OK && se)
+        status = bnorm_vcov_check(ctx, panel, vcov, "bnorm_panel_predict");
+    answer to = {mean, se, vcov};
     if (status == BNORM_OK)
-        status = predict_rows(ctx, panel, table, rows, count, new_level, mean);
+        status = predict_rows(ctx, panel, table, rows, count, new_level, &to);
     return status;
 }
 

@@ -38,6 +38,11 @@ bnorm_status bnorm_reader_score(panel_reader *r, double *score);
 bnorm_status bnorm_reader_effects(panel_reader *r, const ptrdiff_t *rows, ptrdiff_t count,
                                   bnorm_new_level new_level, double *score);
 
+/* Standard errors of the rows that were loaded, whose scores these are, by a covariance of the
+ * model (vcov.h). Errors: those of bnorm_vcov_errors. */
+bnorm_status bnorm_reader_errors(panel_reader *r, const bnorm_vcov *vcov, const ptrdiff_t *rows,
+                                 const double *score, double *se);
+
 /* missing[i] becomes 1 in the rows of the table that lack something. */
 bnorm_status bnorm_reader_missing(bnorm_ctx *ctx, const bnorm_panel *panel,
                                   const bnorm_table *table, int with_target,

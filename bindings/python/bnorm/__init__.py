@@ -16,7 +16,8 @@ array([ 2., 30.])
 array([3., 3.])
 
 Networks: `Net`, with `Dense`, `BatchNorm`, `Dropout`, activations by name and `Layer` for your own;
-estimators for scikit-learn are in `bnorm.sklearn`. `demean` takes fixed effects out of a matrix.
+estimators for scikit-learn are in `bnorm.sklearn`. Structured (panel) models: `PanelNet`, with linear
+terms, networks, fixed effects and standard errors; `demean` takes fixed effects out of a matrix.
 """
 from . import _core
 from ._layers import BatchNorm, Dense, Dropout, Layer
@@ -24,6 +25,9 @@ from ._matrix import (Gram, Moments, Stats, backward, dense_backward, dense_forw
                       get_threads, gram, group_norm, group_norm_backward, infer, infer_backward, jacobian, layer_norm,
                       layer_norm_backward, merge, moments, set_threads)
 from ._net import Net
+from ._panel import PanelNet
+from ._panel_reports import CovarianceInfo, Margins, PanelInfo, PanelReport, Prediction, Profile
+from ._panel_results import PanelResults
 from ._reports import BlockCheck, FitReport
 from ._running import RunningStats
 from ._within import demean
@@ -40,8 +44,9 @@ def isa() -> str:
 
 
 __all__ = [
-    "BatchNorm", "BlockCheck", "Dense", "Dropout", "FitReport", "Gram", "Layer", "Moments", "Net", "RunningStats",
-    "Stats", "backward", "demean", "dense_backward", "dense_forward", "fold", "forward", "get_threads", "gram",
-    "group_norm", "group_norm_backward", "infer", "infer_backward", "isa", "jacobian", "layer_norm",
+    "BatchNorm", "BlockCheck", "CovarianceInfo", "Dense", "Dropout", "FitReport", "Gram", "Layer",
+    "Margins", "Moments", "Net", "PanelInfo", "PanelNet", "PanelReport", "PanelResults", "Prediction", "Profile",
+    "RunningStats", "Stats", "backward", "demean", "dense_backward", "dense_forward", "fold", "forward", "get_threads",
+    "gram", "group_norm", "group_norm_backward", "infer", "infer_backward", "isa", "jacobian", "layer_norm",
     "layer_norm_backward", "merge", "moments", "set_threads",
 ]

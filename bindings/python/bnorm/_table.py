@@ -55,6 +55,17 @@ def _factorised(values: Array) -> tuple[Array, list[str]]:
     return codes.astype(np.int32), [str(v) for v in levels.tolist()]
 
 
+def _array(values: Any, name: str) -> Array:
+    """An array of 1 dimension; a list of text and other things keeps them as they are."""
+    np = _numpy()
+    array = np.asarray(_unmasked(values, name))
+    if array.ndim != 1:
+        raise ValueError(f"{name}: expected 1 dimension, got {array.ndim}")
+    if array.dtype.kind in "US" and not hasattr(values, "dtype"):
+        return np.array(values, dtype=object)
+    return array
+
+
 def column(values: Any, name: str) -> Any:
     """A vector of float64, or (codes, levels)."""
     np = _numpy()
@@ -64,9 +75,7 @@ def column(values: Any, name: str) -> Any:
     kind = getattr(values, "dtype", None)
     if kind is not None and not isinstance(kind, np.dtype) and getattr(kind, "kind", "O") in "fiub":
         return values.to_numpy(dtype="float64", na_value=np.nan)  # Int64 and the like of pandas
-    values = np.asarray(_unmasked(values, name))
-    if values.ndim != 1:
-        raise ValueError(f"{name}: expected 1 dimension, got {values.ndim}")
+    values = _array(values, name)
     if values.dtype.kind in "iu" and len(values) and (values.max() > EXACT or values.min() < -EXACT):
         return _factorised(values)
     if values.dtype.kind in "fiub":
@@ -99,7 +108,11 @@ class Table:
             _unmasked_fields(data, fields)
             self.columns = {str(field): data[field] for field in fields}
         elif hasattr(data, "items"):
-            self.columns = {str(key): values for key, values in data.items()}
+            self.columns = {}
+            for key, values in data.items():
+                if str(key) in self.columns:
+                    raise ValueError(f"{name}: expected names that differ, got {str(key)!r} twice")
+                self.columns[str(key)] = values
         else:
             raise TypeError(f"{name}: expected a table (a DataFrame, a dict of columns or an array with named fields), "
                             f"got {type(data).__name__}")
@@ -153,10 +166,7 @@ def codes_of(labels: Any, name: str) -> tuple[Array, int]:
     np = _numpy()
     coded = _from_categories(labels)
     if coded is None:
-        labels = np.asarray(_unmasked(labels, name))
-        if labels.ndim != 1:
-            raise ValueError(f"{name}: expected 1 dimension, one label a row, got {labels.ndim}")
-        coded = _codes_of_array(labels)
+        coded = _codes_of_array(_array(labels, name))
     codes, levels = coded[0], coded[1] if isinstance(coded[1], int) else len(coded[1])
     missing = np.flatnonzero(codes < 0)
     if len(missing):

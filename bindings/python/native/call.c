@@ -28,6 +28,7 @@ int bnorm_py_call_start(py_call *c, PyObject *module, PyObject *threads)
     c->state = bnorm_py_state(module);
     c->ctx = NULL;
     c->array_count = c->block_count = c->pending_count = 0;
+    c->rows_of = "x: ";
     bnorm_ctx_options options;
     bnorm_ctx_defaults(&options);
     if (threads_of(c->state, threads, &options.threads)) return -1;
@@ -53,7 +54,7 @@ PyObject *bnorm_py_raise(py_call *c, bnorm_status status)
     if (status == BNORM_E_IO) type = PyExc_OSError;
     if (status == BNORM_E_USER) type = PyExc_RuntimeError;
     if (status == BNORM_E_INTERRUPTED) type = PyExc_KeyboardInterrupt;
-    const char *whose = status == BNORM_E_DOMAIN ? "x: " : "";
+    const char *whose = status == BNORM_E_DOMAIN ? c->rows_of : "";
     if (strncmp(text, "the weight of row", 17) == 0) whose = "weights: ";
     PyErr_Format(type, "%s%s", whose, *text ? text : bnorm_status_text(status));
     return NULL;

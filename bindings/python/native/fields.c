@@ -70,6 +70,7 @@ static int read_field(char *to, const py_field *field, PyObject *value)
     if (field->kind == PY_SIZE) *(ptrdiff_t *)at = whole;
     if (field->kind == PY_SEED) *(uint64_t *)at = (uint64_t)whole;
     if (field->kind == PY_FLAG) *(int *)at = whole != 0;
+    if (field->kind == PY_CHOICE) *(int *)at = (int)whole;
     return 0;
 }
 

@@ -53,7 +53,7 @@ static int fill(PyObject *module)
                    PyModule_AddFunctions(module, bnorm_py_rows_methods) ||
                    PyModule_AddFunctions(module, bnorm_py_space_methods) ||
                    PyModule_AddFunctions(module, bnorm_py_within_methods) ||
-                   bnorm_py_add_network(module)
+                   bnorm_py_add_network(module) || bnorm_py_add_panel(module)
                ? -1
                : 0;
 }
@@ -66,6 +66,8 @@ static int traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(s->dtypes[1]);
     Py_VISIT(s->array_type);
     Py_VISIT(s->network_type);
+    Py_VISIT(s->panel_type);
+    Py_VISIT(s->vcov_type);
     return 0;
 }
 
@@ -79,6 +81,8 @@ static int clear(PyObject *module)
     Py_CLEAR(s->empty);
     Py_CLEAR(s->array_type);
     Py_CLEAR(s->network_type);
+    Py_CLEAR(s->panel_type);
+    Py_CLEAR(s->vcov_type);
     return 0;
 }
 

@@ -21,7 +21,8 @@ typedef struct py_state {
     PyObject *orders[2];    /* "C", "F" */
     PyObject *array_type;   /* array.array: vectors where there is no NumPy */
     PyObject *network_type; /* Network */
-    int threads;            /* of calls that do not say: bnorm.set_threads */
+    PyObject *panel_type, *vcov_type;
+    int threads; /* of calls that do not say: bnorm.set_threads */
 } py_state;
 
 /* An object's memory, held until array_release. Strides in bytes. */
@@ -60,6 +61,7 @@ typedef struct py_call {
         bnorm_layout layout;
     } pending[2];
     int pending_count;
+    const char *rows_of; /* the argument that has too few rows, with ": ", for messages */
 } py_call;
 
 /* threads: None or an int. */
@@ -157,11 +159,12 @@ typedef struct py_field {
     const char *name;
     size_t offset;
     enum {
-        PY_REAL, /* double */
-        PY_FLAG, /* int: 0 or 1 */
-        PY_SIZE, /* ptrdiff_t, from `least` up */
-        PY_SEED, /* uint64_t */
-        PY_TEXT, /* const char *, the dict's; None is NULL */
+        PY_REAL,   /* double */
+        PY_FLAG,   /* int: 0 or 1 */
+        PY_SIZE,   /* ptrdiff_t, from `least` up */
+        PY_SEED,   /* uint64_t */
+        PY_TEXT,   /* const char *, the dict's; None is NULL */
+        PY_CHOICE, /* an enum, by number */
         PY_OPTIMIZER,
         PY_ACTIVATION
     } kind;
@@ -183,6 +186,9 @@ typedef struct py_watch {
 
 void bnorm_py_watch(py_watch *w, PyObject *function, bnorm_fit_options *options);
 
+/* [(name, row, col, analytic, numeric, error, bound, ok)] */
+PyObject *bnorm_py_check_list(const bnorm_check_block *report, ptrdiff_t count);
+
 /* Raises what a status means; NULL always. */
 PyObject *bnorm_py_raise(py_call *c, bnorm_status status);
 
@@ -200,8 +206,9 @@ PyObject *bnorm_py_shape_text(const py_array *a);
 /* The functions of the module, by file; each ends with an empty entry. */
 extern PyMethodDef bnorm_py_matrix_methods[], bnorm_py_rows_methods[], bnorm_py_space_methods[],
     bnorm_py_within_methods[];
-/* Adds the type Network. */
+/* Adds the type Network, the types Panel and Vcov, and what makes them. */
 int bnorm_py_add_network(PyObject *module);
+int bnorm_py_add_panel(PyObject *module);
 py_state *bnorm_py_state(PyObject *module);
 
 #endif

@@ -230,7 +230,7 @@ PyObject *bnorm_py_net_table(PyObject *object, PyObject *const *args, Py_ssize_t
 
 /* ----------------------------------------------------------------------------------- check */
 
-static PyObject *check_list(const bnorm_check_block *report, ptrdiff_t count)
+PyObject *bnorm_py_check_list(const bnorm_check_block *report, ptrdiff_t count)
 {
     PyObject *list = PyList_New(count);
     for (ptrdiff_t k = 0; list && k < count; k++) {
@@ -268,7 +268,7 @@ PyObject *bnorm_py_net_check(PyObject *object, PyObject *const *args, Py_ssize_t
                                  (uint64_t)seed, entries, report);
         Py_END_ALLOW_THREADS;
         if (!bnorm_py_failed(&c, status == BNORM_E_CHECK ? BNORM_OK : status))
-            list = check_list(report, blocks);
+            list = bnorm_py_check_list(report, blocks);
     }
     bnorm_py_net_leave(self, &c);
     return list;

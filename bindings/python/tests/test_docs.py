@@ -11,9 +11,10 @@ import pytest
 
 import bnorm
 import bnorm._core
+import panel_data
 from support import draw
 
-MODULES = ["bnorm", "bnorm._matrix", "bnorm._running", "bnorm._layers", "bnorm._net", "bnorm._within", "bnorm.sklearn"]
+MODULES = ["bnorm", "bnorm._matrix", "bnorm._running", "bnorm._layers", "bnorm._net", "bnorm._within", "bnorm._panel", "bnorm.sklearn"]
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -27,8 +28,9 @@ def test_every_public_function_is_documented_and_run():
         assert (getattr(bnorm, name).__doc__ or "").strip(), name
     with_examples = [name for name in bnorm.__all__ if ">>>" in (getattr(bnorm, name).__doc__ or "")]
     without = set(bnorm.__all__) - set(with_examples)
-    assert without <= {"BatchNorm", "BlockCheck", "Dense", "Dropout", "FitReport", "Gram", "Moments", "Stats",
-                       "get_threads", "isa"}, without
+    assert without <= {"BatchNorm", "BlockCheck", "CovarianceInfo", "Dense", "Dropout", "FitReport",
+                       "Gram", "Margins", "Moments", "PanelInfo", "PanelReport", "PanelResults", "Prediction",
+                       "Profile", "Stats", "get_threads", "isa"}, without
 
 
 def test_readme(tmp_path, monkeypatch):
@@ -38,7 +40,7 @@ def test_readme(tmp_path, monkeypatch):
                      if line.startswith("    ") and "pip install" not in line)
     rows = draw(80, 3)
     names = {"x": rows, "y": rows[:, 0], "dy": draw(80, 3, seed=1), "gamma": np.ones(3), "beta": np.zeros(3),
-             "firm": np.arange(80) // 8, "year": np.arange(80) % 8}
+             "firm": np.arange(80) // 8, "year": np.arange(80) % 8, "data": panel_data.make(20)}
     code = code.replace("net.fit(x, y,", "y = x[:, 0]; net.fit(x, y,")
     exec(compile(code, str(readme), "exec"), names)
     assert os.path.exists("model.safetensors") and names["dx"].shape == (80, 3)
@@ -48,11 +50,13 @@ def test_stubs_tell_what_the_extension_has():
     package = pathlib.Path(bnorm.__file__).parent
     tree = ast.parse((package / "_core.pyi").read_text())
     told = {node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
-    assert told == {name for name in vars(bnorm._core) if not name.startswith("_")} | {"Network"}
-    network = next(node for node in tree.body if isinstance(node, ast.ClassDef))
-    methods = {node.name for node in network.body if isinstance(node, ast.FunctionDef)}
-    made = bnorm.Net([bnorm.Dense(1)], inputs=2)._core
-    assert methods == {name for name in dir(made) if not name.startswith("_")}
+    result = bnorm.PanelNet("y ~ x1 | firm", panel_data.make(5)).fit()
+    made = {"Network": bnorm.Net([bnorm.Dense(1)], inputs=2)._core, "Panel": result._core, "Vcov": result._vcov}
+    assert told == {name for name in vars(bnorm._core) if not name.startswith("_")} | set(made)
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            methods = {part.name for part in node.body if isinstance(part, ast.FunctionDef)}
+            assert methods == {name for name in dir(made[node.name]) if not name.startswith("_")}
     assert (package / "py.typed").exists()
 
 

@@ -155,7 +155,7 @@ static bnorm_status read_intercept(bnorm_parser *p, int minus)
 static bnorm_status read_part(bnorm_parser *p, bnorm_terms *list, int minus)
 {
     bnorm_terms part = {0};
-    int network = p->part && !p->part->network && bnorm_parser_calls(p, "nn");
+    int network = p->part && !p->part->network && !p->depth && bnorm_parser_calls(p, "nn");
     bnorm_status status = network        ? bnorm_parser_next(p)
                           : intercept(p) ? read_intercept(p, minus)
                                          : read_product(p, &part);

@@ -108,7 +108,8 @@ static bnorm_status read_sign(bnorm_parser *p, bnorm_token *t)
     if (*t->start == '|')
         return bnorm_parser_fail(
             p, t->start,
-            "'|' begins the fixed effects of a structured model, which this is not,");
+            "'|' begins the fixed effects of a structured model (bnorm_panel_create), which "
+            "this is not,");
     return bnorm_parser_fail(p, t->start, "an illegal character");
 }
 

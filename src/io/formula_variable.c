@@ -105,7 +105,8 @@ static bnorm_status fail_network(const bnorm_parser *p)
     return bnorm_parser_fail(
         p, p->now.start,
         p->structured ? "nn() is a term by itself, in no other term and no arithmetic,"
-                      : "nn() is a network of a structured model, which this is not,");
+                      : "nn() is a network of a structured model (bnorm_panel_create), which "
+                        "this is not,");
 }
 
 static bnorm_status read_call(bnorm_parser *p)

@@ -1121,6 +1121,14 @@ BNORM_API bnorm_status bnorm_model_save(bnorm_ctx *ctx, bnorm_model *model, cons
 BNORM_API bnorm_status bnorm_model_load(bnorm_ctx *ctx, const char *path,
                                         const bnorm_custom *custom, bnorm_model **model);
 
+/* What a file holds, by its header. Errors: IO, FORMAT (neither), MEMORY. */
+typedef enum bnorm_file_kind {
+    BNORM_FILE_MODEL, /* bnorm_model_load reads it */
+    BNORM_FILE_PANEL  /* bnorm_panel_load reads it */
+} bnorm_file_kind;
+BNORM_API bnorm_status bnorm_file_kind_of(bnorm_ctx *ctx, const char *path,
+                                          bnorm_file_kind *kind);
+
 /* Predictions for the given rows of a raw table, in original units: mean: count x outputs, the
  * response (probabilities for classes; the target's unit, as the formula transforms it,
  * otherwise). */
@@ -1453,6 +1461,17 @@ BNORM_API bnorm_status bnorm_panel_profile(bnorm_ctx *ctx, bnorm_panel *panel,
                                            const bnorm_vcov *vcov, ptrdiff_t input,
                                            ptrdiff_t count, const double *at, double *effect,
                                            double *se);
+/* Writes a fitted model as a safetensors file (as bnorm_model_save does: whole or not at all), and
+ * reads one. A loaded model predicts and tells all there is to know in numbers and names; it has no
+ * rows: bnorm_panel_fit, bnorm_panel_residuals and what else needs them are refused.
+ * vcov: a covariance of the model that goes with it, or NULL; what is loaded: NULL when the file has
+ *   none. Its pointer may be NULL.
+ * Errors: ARGUMENT (not fitted; an activation of the caller's own), NONFINITE, IO, FORMAT (the
+ *   message says what is wrong; a file of bnorm_model_save is not one of these), MEMORY. */
+BNORM_API bnorm_status bnorm_panel_save(bnorm_ctx *ctx, bnorm_panel *panel,
+                                        const bnorm_vcov *vcov, const char *path);
+BNORM_API bnorm_status bnorm_panel_load(bnorm_ctx *ctx, const char *path, bnorm_panel **panel,
+                                        bnorm_vcov **vcov);
 
 /* ---------------------------------------------------------------------------- reference */
 

@@ -43,6 +43,7 @@ void bnorm_layers_to_json(const bnorm_net *net, const char *key, bnorm_json_writ
 typedef struct reader {
     bnorm_ctx *ctx;
     const bnorm_safetensors *file;
+    const char *prefix; /* of the names of tensors */
     const bnorm_custom *custom;
     bnorm_net *net;
     char what[32];    /* "layer 2" */
@@ -64,12 +65,12 @@ static bnorm_status claim(reader *r, ptrdiff_t rows, ptrdiff_t cols)
 
 static bnorm_status read_dense(reader *r, const bnorm_json *json)
 {
-    char name[32];
+    char name[64];
     ptrdiff_t units;
     bnorm_status status =
         bnorm_json_integer(r->ctx, json, r->what, "units", 1, PTRDIFF_MAX, &units);
     if (status != BNORM_OK) return status;
-    snprintf(name, sizeof name, "G%td", ++r->dense);
+    snprintf(name, sizeof name, "%.31sG%td", r->prefix, ++r->dense);
     const bnorm_entry *e = bnorm_safetensors_find(r->file, name);
     if (!e || e->rows != r->width || e->cols != units)
         return bnorm_fail(r->ctx, BNORM_E_FORMAT,
@@ -181,10 +182,11 @@ static bnorm_status read_all(reader *r, const bnorm_json *json)
 }
 
 bnorm_status bnorm_layers_from_json(bnorm_ctx *ctx, const bnorm_json *json, ptrdiff_t inputs,
-                                    const bnorm_safetensors *file, const bnorm_custom *custom,
-                                    bnorm_net **net)
+                                    const bnorm_safetensors *file, const char *prefix,
+                                    const bnorm_custom *custom, bnorm_net **net)
 {
     reader r = {.ctx = ctx, .file = file, .custom = custom, .width = inputs};
+    r.prefix = prefix;
     r.values = file->values;
     bnorm_status status = bnorm_net_create(ctx, inputs, &r.net);
     if (status == BNORM_OK) status = read_all(&r, json);

@@ -23,25 +23,14 @@ typedef struct loading {
 
 static bnorm_status read_description(loading *l)
 {
-    const char *text;
-    ptrdiff_t version;
-    if (!bnorm_json_get(l->file.metadata, "bnorm"))
+    if (bnorm_json_get(l->file.metadata, BNORM_PANEL_KEY))
+        return bnorm_fail(l->ctx, BNORM_E_FORMAT,
+                          "a structured model, which bnorm_panel_load reads");
+    if (!bnorm_json_get(l->file.metadata, BNORM_MODEL_KEY))
         return bnorm_fail(l->ctx, BNORM_E_FORMAT,
                           "not a model of bnorm: __metadata__ has no 'bnorm'");
-    bnorm_status status =
-        bnorm_json_text(l->ctx, l->file.metadata, "__metadata__", "bnorm", &text);
-    if (status == BNORM_OK)
-        status = bnorm_json_read(l->ctx, "the description of the model", text, strlen(text),
-                                 &l->description);
-    if (status == BNORM_OK)
-        status = bnorm_json_integer(l->ctx, l->description, "the model", "format_version", 1,
-                                    INT32_MAX, &version);
-    if (status == BNORM_OK && version > BNORM_MODEL_VERSION)
-        return bnorm_fail(l->ctx, BNORM_E_FORMAT,
-                          "the model has format %td, this bnorm (" BNORM_VERSION
-                          ") reads up to %d",
-                          version, BNORM_MODEL_VERSION);
-    return status;
+    return bnorm_read_description(&l->file, BNORM_MODEL_KEY, BNORM_MODEL_VERSION,
+                                  &l->description);
 }
 
 static bnorm_status read_loss(loading *l)
@@ -72,7 +61,8 @@ static bnorm_status read_net(loading *l)
     if (status == BNORM_OK)
         status = bnorm_json_array(l->ctx, l->description, "the model", "layers", &layers);
     if (status == BNORM_OK)
-        status = bnorm_layers_from_json(l->ctx, layers, inputs, &l->file, l->custom, &l->net);
+        status =
+            bnorm_layers_from_json(l->ctx, layers, inputs, &l->file, "", l->custom, &l->net);
     return status;
 }
 
@@ -86,31 +76,10 @@ static bnorm_status read_frame(loading *l)
     return bnorm_frame_from_json(l->ctx, json, bnorm_net_inputs(l->net), &l->frame);
 }
 
-static bnorm_status take(void *user, const char *name, ptrdiff_t rows, ptrdiff_t cols,
-                         double *data, double least)
-{
-    loading *l = user;
-    bnorm_status status = bnorm_safetensors_take(&l->file, name, rows, cols, data);
-    if (status != BNORM_OK) return status;
-    for (ptrdiff_t i = 0; i < (rows < 0 ? 1 : rows) * cols; i++)
-        if (data[i] < least)
-            return bnorm_fail(l->ctx, BNORM_E_FORMAT, "tensor '%.64s': value %td is %g", name,
-                              i + 1, data[i]);
-    return BNORM_OK;
-}
-
 static bnorm_status read_tensors(loading *l)
 {
-    bnorm_status status = bnorm_model_tensors(l->ctx, l->net, l->frame, take, l);
-    if (status != BNORM_OK) return status;
-    for (ptrdiff_t k = 0; k < l->file.count; k++)
-        if (!l->file.entries[k].used) {
-            char shown[BNORM_EXCERPT_SIZE];
-            bnorm_excerpt(l->file.entries[k].name, shown);
-            return bnorm_fail(l->ctx, BNORM_E_FORMAT,
-                              "tensor '%s' belongs to nothing in the model", shown);
-        }
-    return BNORM_OK;
+    bnorm_status status = bnorm_model_tensors(l->ctx, l->net, l->frame, bnorm_take, &l->file);
+    return status == BNORM_OK ? bnorm_check_taken(&l->file) : status;
 }
 
 static bnorm_status read_penalties(loading *l)
@@ -199,5 +168,21 @@ bnorm_status bnorm_model_load(bnorm_ctx *ctx, const char *path, const bnorm_cust
         return BNORM_OK;
     }
     bnorm_model_destroy(l.model);
+    return bnorm_fail(ctx, status, "%.300s: %s", path, bnorm_ctx_message(ctx));
+}
+
+bnorm_status bnorm_file_kind_of(bnorm_ctx *ctx, const char *path, bnorm_file_kind *kind)
+{
+    if (!path || !kind)
+        return bnorm_fail(ctx, BNORM_E_ARGUMENT, "bnorm_file_kind_of: something is NULL");
+    bnorm_safetensors file;
+    bnorm_status status = bnorm_safetensors_open(ctx, path, &file);
+    int panel = status == BNORM_OK && bnorm_json_get(file.metadata, BNORM_PANEL_KEY);
+    int model = status == BNORM_OK && bnorm_json_get(file.metadata, BNORM_MODEL_KEY);
+    bnorm_safetensors_close(&file);
+    *kind = panel ? BNORM_FILE_PANEL : BNORM_FILE_MODEL;
+    if (status == BNORM_OK && !panel && !model)
+        status = bnorm_fail(ctx, BNORM_E_FORMAT, "no model of bnorm");
+    if (status == BNORM_OK) return BNORM_OK;
     return bnorm_fail(ctx, status, "%.300s: %s", path, bnorm_ctx_message(ctx));
 }

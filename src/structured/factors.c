@@ -204,24 +204,19 @@ static bnorm_status remove_singletons(making *m, ptrdiff_t *found)
     return kept ? BNORM_OK : fail_singletons(m);
 }
 
-/* "a^1999" of each combined level. */
-static bnorm_status write_labels(making *m, panel_factor *f)
+void bnorm_tuple(const panel_factor *factor, ptrdiff_t level, int32_t *codes)
 {
-    f->labels = bnorm_alloc_zero(m->ctx, f->levels, sizeof *f->labels);
-    for (ptrdiff_t k = 0; f->labels && k < f->levels; k++) {
-        f->labels[k] = bnorm_factor_label(m->ctx, m->panel->bar, f, k);
-        if (!f->labels[k]) return bnorm_fail_memory(m->ctx, "the levels of a factor");
-    }
-    return f->labels ? BNORM_OK : bnorm_fail_memory(m->ctx, "the levels of a factor");
+    memcpy(codes, bnorm_names_text(&factor->tuples, level),
+           (size_t)factor->effect.columns * sizeof *codes);
 }
 
-char *bnorm_factor_label(bnorm_ctx *ctx, const bnorm_frame *bar, const panel_factor *f,
+static char *write_label(bnorm_ctx *ctx, const bnorm_frame *bar, const panel_factor *f,
                          ptrdiff_t level)
 {
     int32_t code[BNORM_EFFECT_COLUMNS];
     const char *texts[BNORM_EFFECT_COLUMNS];
     size_t length = 0, columns = (size_t)f->effect.columns;
-    memcpy(code, bnorm_names_text(&f->tuples, level), columns * sizeof *code);
+    bnorm_tuple(f, level, code);
     for (size_t c = 0; c < columns; c++) {
         texts[c] = bnorm_names_text(&bar->learned[f->effect.variable[c]].levels, code[c]);
         length += strlen(texts[c]) + 1;
@@ -230,6 +225,16 @@ char *bnorm_factor_label(bnorm_ctx *ctx, const bnorm_frame *bar, const panel_fac
     for (size_t c = 0; c < columns && label; c++)
         end += sprintf(end, "%s%s", c ? "^" : "", texts[c]);
     return label;
+}
+
+bnorm_status bnorm_factor_write_labels(bnorm_ctx *ctx, const bnorm_frame *bar, panel_factor *f)
+{
+    f->labels = bnorm_alloc_zero(ctx, f->levels, sizeof *f->labels);
+    for (ptrdiff_t k = 0; f->labels && k < f->levels; k++) {
+        f->labels[k] = write_label(ctx, bar, f, k);
+        if (!f->labels[k]) return bnorm_fail_memory(ctx, "the levels of a factor");
+    }
+    return f->labels ? BNORM_OK : bnorm_fail_memory(ctx, "the levels of a factor");
 }
 
 char *bnorm_factor_name(bnorm_ctx *ctx, const bnorm_formula *variables, const bnorm_effect *e)
@@ -279,7 +284,7 @@ bnorm_status bnorm_making_factors(making *m)
         panel_factor *f = p->factors + k;
         f->effects = bnorm_alloc_zero(m->ctx, f->levels, sizeof *f->effects);
         if (!f->effects) return bnorm_fail_memory(m->ctx, "a panel");
-        if (f->effect.columns > 1) status = write_labels(m, f);
+        if (f->effect.columns > 1) status = bnorm_factor_write_labels(m->ctx, p->bar, f);
     }
     return status;
 }

@@ -73,10 +73,13 @@ void bnorm_panel_codes(const bnorm_binding *bar, const panel_factor *factor,
 bnorm_status bnorm_panel_slope(bnorm_binding *bar, const panel_factor *factor,
                                const ptrdiff_t *rows, ptrdiff_t count, double *slope);
 
-/* The name of an effect, and of a combined level, allocated; NULL without memory. */
+/* The name of an effect, allocated; NULL without memory. */
 char *bnorm_factor_name(bnorm_ctx *ctx, const bnorm_formula *variables, const bnorm_effect *e);
-char *bnorm_factor_label(bnorm_ctx *ctx, const bnorm_frame *bar, const panel_factor *factor,
-                         ptrdiff_t level);
+
+/* Of combined levels: "a^1999" of each; the codes of one in the factor's columns. Errors: MEMORY. */
+bnorm_status bnorm_factor_write_labels(bnorm_ctx *ctx, const bnorm_frame *bar,
+                                       panel_factor *factor);
+void bnorm_tuple(const panel_factor *factor, ptrdiff_t level, int32_t *codes);
 
 /* A started network of the model's form for the inputs of nn() k; member and start draw the seed.
  * *net is NULL on failure. Errors: as bnorm_net_create and the layers. */

@@ -1291,6 +1291,10 @@ BNORM_API const ptrdiff_t *bnorm_panel_rows(const bnorm_panel *panel);
 
 BNORM_API const double *bnorm_panel_coefficients(const bnorm_panel *panel); /* theta */
 
+/* The theta of each member of a bag (members x info.linear, row by row), whose spread is a bootstrap
+ * standard error; NULL, and *members 0, without a bag. members may be NULL. */
+BNORM_API const double *bnorm_panel_members(const bnorm_panel *panel, ptrdiff_t *members);
+
 /* The hidden layers of a network, and in *top (or NULL) its G2, an entry for each of its outputs;
  * NULL outside. After a bag the networks of member b are b * info.networks + k, and their G2 are
  * divided by the number of members. Valid until the next fit. */

@@ -131,10 +131,86 @@ static void save_one(bnorm_ctx *ctx, const char *formula, const char *path)
     bnorm_panel *p;
     assert_ok(ctx, bnorm_panel_create(ctx, formula, t, NULL, NULL, &p));
     assert_ok(ctx, bnorm_panel_fit(ctx, p, &f, NULL));
-    assert_ok(ctx, bnorm_panel_save(ctx, p, NULL, path));
+    bnorm_vcov_options o;
+    bnorm_vcov *v;
+    bnorm_vcov_defaults(&o);
+    o.type = BNORM_VCOV_CLUSTER;
+    assert_ok(ctx, bnorm_vcov_create(ctx, p, t, &o, &v));
+    assert_ok(ctx, bnorm_panel_save(ctx, p, v, path));
+    bnorm_vcov_destroy(v);
     bnorm_panel_destroy(p);
     bnorm_table_destroy(t);
     free_small_panel(s);
+}
+
+/* Covariances of every kind come back to the bit, and give the same standard errors. */
+static void check_vcov(bnorm_ctx *ctx, const bnorm_table *t, const char *formula,
+                       bnorm_vcov_type type, int full)
+{
+    bnorm_panel *p, *q;
+    bnorm_vcov *v, *w;
+    bnorm_vcov_info one, two;
+    bnorm_vcov_options o;
+    bnorm_panel_fit_options f = few_epochs(0);
+    const char *path = scratch_path("vcov.bnorm");
+    size_t size, again;
+    assert_ok(ctx, bnorm_panel_create(ctx, formula, t, NULL, NULL, &p));
+    assert_ok(ctx, bnorm_panel_fit(ctx, p, &f, NULL));
+    bnorm_vcov_defaults(&o);
+    o.type = type;
+    o.full = full;
+    if (type == BNORM_VCOV_CLUSTER) o.cluster[0] = "id", o.cluster[1] = "g";
+    assert_ok(ctx, bnorm_vcov_create(ctx, p, t, &o, &v));
+    assert_ok(ctx, bnorm_panel_save(ctx, p, v, path));
+    unsigned char *bytes = file_read(path, &size);
+    assert_ok(ctx, bnorm_panel_load(ctx, path, &q, NULL));
+    bnorm_panel_destroy(q);
+    assert_ok(ctx, bnorm_panel_load(ctx, path, &q, &w));
+    assert_non_null(w);
+    assert_int_equal(bnorm_vcov_describe(v, &one), BNORM_OK);
+    assert_int_equal(bnorm_vcov_describe(w, &two), BNORM_OK);
+    assert_memory_equal(&one, &two, sizeof one);
+    for (ptrdiff_t k = 0; k < one.unidentified; k++)
+        assert_string_equal(bnorm_vcov_unidentified(v, k), bnorm_vcov_unidentified(w, k));
+    ptrdiff_t n = bnorm_table_rows(t), *rows = calloc((size_t)n, sizeof *rows);
+    double *mean = calloc((size_t)n, sizeof *mean), *se = calloc((size_t)n, sizeof *se);
+    double *other = calloc((size_t)n, sizeof *other);
+    for (ptrdiff_t i = 0; i < n; i++) rows[i] = i;
+    if (!full) {
+        assert_ok(ctx, bnorm_panel_predict(ctx, p, v, t, rows, n, BNORM_NEW_ZERO, mean, se));
+        assert_ok(ctx, bnorm_panel_predict(ctx, q, w, t, rows, n, BNORM_NEW_ZERO, mean, other));
+        assert_memory_equal(se, other, (size_t)n * sizeof *se);
+    }
+    assert_ok(ctx, bnorm_panel_save(ctx, q, w, path));
+    unsigned char *copy = file_read(path, &again);
+    assert_int_equal(size, again);
+    assert_memory_equal(bytes, copy, size);
+    free(bytes);
+    free(copy);
+    free(rows);
+    free(mean);
+    free(se);
+    free(other);
+    bnorm_vcov_destroy(v);
+    bnorm_vcov_destroy(w);
+    bnorm_panel_destroy(p);
+    bnorm_panel_destroy(q);
+}
+
+static void test_covariances(void **state)
+{
+    (void)state;
+    bnorm_ctx *ctx = make_ctx(1);
+    small_panel *s = make_small_panel(12, 9, 5);
+    bnorm_table *t = small_table(ctx, s, NULL, "u");
+    for (int type = BNORM_VCOV_CLASSICAL; type <= BNORM_VCOV_CLUSTER; type++)
+        check_vcov(ctx, t, "y ~ x + log(z) | id", (bnorm_vcov_type)type, 0);
+    check_vcov(ctx, t, "y ~ x + nn(z) | id + year", BNORM_VCOV_HC1, 0);
+    check_vcov(ctx, t, "y ~ x + nn(z) | id + year", BNORM_VCOV_CLASSICAL, 1);
+    check_vcov(ctx, t, "y ~ x + log(z)", BNORM_VCOV_HC1, 0);
+    bnorm_table_destroy(t);
+    free_small_panel(s);
+    bnorm_ctx_destroy(ctx);
 }
 
 static void test_kinds_of_files(void **state)
@@ -261,10 +337,12 @@ static void test_lies(void **state)
 static bnorm_status save_and_load(bnorm_ctx *ctx, void *argument)
 {
     bnorm_panel *p, *q = NULL;
+    bnorm_vcov *v;
     const char *path = scratch_path("memory.bnorm");
-    bnorm_status status = bnorm_panel_load(ctx, argument, &p, NULL);
-    if (status == BNORM_OK) status = bnorm_panel_save(ctx, p, NULL, path);
+    bnorm_status status = bnorm_panel_load(ctx, argument, &p, &v);
+    if (status == BNORM_OK) status = bnorm_panel_save(ctx, p, v, path);
     if (status == BNORM_OK) status = bnorm_panel_load(ctx, path, &q, NULL);
+    bnorm_vcov_destroy(v);
     bnorm_panel_destroy(p);
     bnorm_panel_destroy(q);
     remove(path);
@@ -298,9 +376,10 @@ static int group_teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_kinds_of_files),
-        cmocka_unit_test(test_not_fitted), cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_lies),       cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_covariances),
+        cmocka_unit_test(test_kinds_of_files), cmocka_unit_test(test_not_fitted),
+        cmocka_unit_test(test_damage),         cmocka_unit_test(test_lies),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

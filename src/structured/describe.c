@@ -56,6 +56,13 @@ const double *bnorm_panel_coefficients(const bnorm_panel *panel)
     return panel ? panel->theta : NULL;
 }
 
+const double *bnorm_panel_members(const bnorm_panel *panel, ptrdiff_t *members)
+{
+    const double *bag = panel ? panel->bag : NULL;
+    if (members) *members = bag ? panel->members : 0;
+    return bag;
+}
+
 bnorm_net *bnorm_panel_net(bnorm_panel *panel, ptrdiff_t k, const double **top)
 {
     int there = panel && k >= 0 && k < panel->info.networks;

@@ -25,6 +25,11 @@ typedef struct panel_number {
     const char *key;
     double *value;
 } panel_number;
+/* JSON has neither NaN nor infinity: such numbers (an R2 without variance) are null. */
+void bnorm_panel_put_number(bnorm_json_writer *w, const char *key, double value);
+bnorm_status bnorm_panel_read_number(bnorm_ctx *ctx, const bnorm_json *from, const char *what,
+                                     const char *key, double *value);
+
 #define PANEL_COUNTS  10
 #define PANEL_NUMBERS 9
 void bnorm_panel_counts(bnorm_panel_info *info, panel_count counts[PANEL_COUNTS]);

@@ -99,3 +99,19 @@ void bnorm_panel_numbers(bnorm_panel_info *i, panel_number n[PANEL_NUMBERS])
     };
     for (int k = 0; k < PANEL_NUMBERS; k++) n[k] = all[k];
 }
+
+void bnorm_panel_put_number(bnorm_json_writer *w, const char *key, double value)
+{
+    if (isfinite(value))
+        bnorm_json_put_real(w, key, value);
+    else
+        bnorm_json_put_null(w, key);
+}
+
+bnorm_status bnorm_panel_read_number(bnorm_ctx *ctx, const bnorm_json *from, const char *what,
+                                     const char *key, double *value)
+{
+    *value = (double)NAN;
+    if (bnorm_json_is(bnorm_json_get(from, key), BNORM_JSON_NULL)) return BNORM_OK;
+    return bnorm_json_number(ctx, from, what, key, value);
+}

@@ -7,6 +7,7 @@
 #include "base/ctx.h"
 #include "base/memory.h"
 #include "structured/file.h"
+#include "structured/vcov.h"
 
 #define MEMBERS 10000 /* of a bag at most */
 
@@ -15,6 +16,7 @@ typedef struct loading {
     bnorm_safetensors file;
     bnorm_json *description;
     bnorm_panel *panel;
+    bnorm_vcov *vcov; /* or NULL */
 } loading;
 
 static bnorm_status wrong(const loading *l, const char *what)
@@ -269,12 +271,17 @@ static bnorm_status read_info(loading *l)
     for (int k = 0; k < PANEL_COUNTS && status == BNORM_OK; k++)
         status = bnorm_json_integer(l->ctx, info, "info", counts[k].key, 0, PTRDIFF_MAX,
                                     counts[k].value);
-    for (int k = 0; k < PANEL_NUMBERS && status == BNORM_OK; k++) {
-        *numbers[k].value = (double)NAN;
-        if (bnorm_json_is(bnorm_json_get(info, numbers[k].key), BNORM_JSON_NULL)) continue;
-        status = bnorm_json_number(l->ctx, info, "info", numbers[k].key, numbers[k].value);
-    }
+    for (int k = 0; k < PANEL_NUMBERS && status == BNORM_OK; k++)
+        status =
+            bnorm_panel_read_number(l->ctx, info, "info", numbers[k].key, numbers[k].value);
     return status;
+}
+
+static bnorm_status read_covariance(loading *l)
+{
+    const bnorm_json *json = bnorm_json_get(l->description, "covariance");
+    if (!json) return BNORM_OK;
+    return bnorm_vcov_from_json(l->ctx, json, l->panel, l->file.values, &l->vcov);
 }
 
 static bnorm_status read_tensors(loading *l)
@@ -290,6 +297,8 @@ static bnorm_status read_tensors(loading *l)
     if (bag) p->bag = bnorm_alloc_zero(l->ctx, size, sizeof *p->bag);
     if (bag && !p->bag) return bnorm_fail_memory(l->ctx, "a panel");
     status = bnorm_panel_tensors(l->ctx, p, bnorm_take, &l->file);
+    if (status == BNORM_OK && l->vcov)
+        status = bnorm_vcov_tensors(l->vcov, bnorm_take, &l->file);
     if (status == BNORM_OK) status = bnorm_check_taken(&l->file);
     p->info.fitted = 1;
     return status;
@@ -298,8 +307,8 @@ static bnorm_status read_tensors(loading *l)
 static bnorm_status read_panel(loading *l, const char *path)
 {
     static bnorm_status (*const steps[])(loading *) = {
-        read_description, read_head, read_linear,  read_networks,
-        read_factors,     read_info, read_dropped, read_tensors};
+        read_description, read_head,    read_linear,     read_networks, read_factors,
+        read_info,        read_dropped, read_covariance, read_tensors};
     l->panel = bnorm_alloc_zero(l->ctx, 1, sizeof *l->panel);
     if (!l->panel) return bnorm_fail_memory(l->ctx, "a panel");
     l->panel->info.struct_size = sizeof l->panel->info;
@@ -321,6 +330,8 @@ bnorm_status bnorm_panel_load(bnorm_ctx *ctx, const char *path, bnorm_panel **pa
     bnorm_status status = read_panel(&l, path);
     bnorm_safetensors_close(&l.file);
     bnorm_free(l.description);
+    if (status == BNORM_OK && vcov) *vcov = l.vcov;
+    if (status != BNORM_OK || !vcov) bnorm_vcov_destroy(l.vcov);
     if (status == BNORM_OK) {
         *panel = l.panel;
         return BNORM_OK;

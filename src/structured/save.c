@@ -1,18 +1,8 @@
 /* save: a structured model as a safetensors file. What would not load again is not written. */
-#include <math.h>
-
 #include "base/ctx.h"
 #include "base/memory.h"
 #include "structured/file.h"
-
-/* JSON has neither NaN nor infinity: such numbers (an R2 without variance) are null. */
-static void put_number(bnorm_json_writer *w, const char *key, double value)
-{
-    if (isfinite(value))
-        bnorm_json_put_real(w, key, value);
-    else
-        bnorm_json_put_null(w, key);
-}
+#include "structured/vcov.h"
 
 static void put_network(bnorm_json_writer *w, const bnorm_panel *p, ptrdiff_t k)
 {
@@ -67,11 +57,12 @@ static void put_info(bnorm_json_writer *w, const bnorm_panel *p)
     bnorm_json_open(w, "info", '{');
     for (int k = 0; k < PANEL_COUNTS; k++)
         bnorm_json_put_integer(w, counts[k].key, *counts[k].value);
-    for (int k = 0; k < PANEL_NUMBERS; k++) put_number(w, numbers[k].key, *numbers[k].value);
+    for (int k = 0; k < PANEL_NUMBERS; k++)
+        bnorm_panel_put_number(w, numbers[k].key, *numbers[k].value);
     bnorm_json_close(w, '}');
 }
 
-static void describe(bnorm_json_writer *w, const bnorm_panel *p)
+static void describe(bnorm_json_writer *w, const bnorm_panel *p, const bnorm_vcov *vcov)
 {
     bnorm_json_open(w, NULL, '{');
     bnorm_json_put_integer(w, "format_version", PANEL_FORMAT_VERSION);
@@ -92,15 +83,16 @@ static void describe(bnorm_json_writer *w, const bnorm_panel *p)
     for (ptrdiff_t k = 0; k < p->info.dropped; k++) put_dropped(w, p->dropped + k);
     bnorm_json_close(w, ']');
     put_info(w, p);
+    if (vcov) bnorm_vcov_to_json(vcov, "covariance", w);
     bnorm_json_close(w, '}');
 }
 
 /* {"format": "bnorm", "generator": "bnorm 0.1.0", "formula": "y ~ x | id", "bnorm_panel": "{...}"} */
-static bnorm_status write(bnorm_ctx *ctx, const bnorm_panel *p, const bnorm_gathering *g,
-                          const char *path)
+static bnorm_status write(bnorm_ctx *ctx, const bnorm_panel *p, const bnorm_vcov *vcov,
+                          const bnorm_gathering *g, const char *path)
 {
     bnorm_json_writer w = {.ctx = ctx};
-    describe(&w, p);
+    describe(&w, p, vcov);
     bnorm_status status = bnorm_json_finish(&w, 0);
     const bnorm_metadata metadata[] = {{"format", "bnorm"},
                                        {"generator", "bnorm " BNORM_VERSION},
@@ -127,13 +119,16 @@ bnorm_status bnorm_panel_save(bnorm_ctx *ctx, bnorm_panel *panel, const bnorm_vc
 {
     if (!panel || !path)
         return bnorm_fail(ctx, BNORM_E_ARGUMENT, "bnorm_panel_save: something is NULL");
-    (void)vcov;
     bnorm_gathering g = {.ctx = ctx};
     bnorm_status status = bnorm_panel_need_fit(ctx, panel, "bnorm_panel_save");
+    if (status == BNORM_OK && vcov)
+        status = bnorm_vcov_check(ctx, panel, vcov, "bnorm_panel_save");
     if (status == BNORM_OK) status = bnorm_check_name(ctx, panel->formula);
     if (status == BNORM_OK) status = check_activations(ctx, panel);
     if (status == BNORM_OK) status = bnorm_panel_tensors(ctx, panel, bnorm_gather, &g);
-    if (status == BNORM_OK) status = write(ctx, panel, &g, path);
+    if (status == BNORM_OK && vcov) /* reading and writing walk one list: nothing is changed */
+        status = bnorm_vcov_tensors((bnorm_vcov *)vcov, bnorm_gather, &g);
+    if (status == BNORM_OK) status = write(ctx, panel, vcov, &g, path);
     bnorm_gathering_clear(&g);
     return status;
 }

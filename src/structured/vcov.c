@@ -157,13 +157,10 @@ static bnorm_status estimate(making *m)
     return bnorm_covariance_make(m->ctx, &q, &m->vcov->c);
 }
 
-static void fill_info(making *m)
+void bnorm_vcov_fill_info(bnorm_vcov *v)
 {
-    bnorm_vcov *v = m->vcov;
     bnorm_vcov_info *info = &v->info;
     info->struct_size = sizeof *info;
-    info->type = m->options->type;
-    info->full = m->options->full != 0;
     info->parameters = v->c.parameters;
     info->rank = v->c.rank;
     info->unidentified = v->c.parameters - v->c.rank;
@@ -173,7 +170,6 @@ static void fill_info(making *m)
     info->edf = v->c.edf;
     info->df = v->c.df;
     info->sigma = v->c.sigma;
-    v->linear = m->panel->info.linear;
 }
 
 static bnorm_status make(making *m, const bnorm_table *table)
@@ -202,7 +198,10 @@ static bnorm_status make(making *m, const bnorm_table *table)
     BNORM_TRY(estimate(m));
     BNORM_TRY(take_own(m));
     BNORM_TRY(bnorm_vcov_name_unidentified(m->ctx, m->panel, m->vcov));
-    fill_info(m);
+    m->vcov->info.type = m->options->type;
+    m->vcov->info.full = m->options->full != 0;
+    m->vcov->linear = m->panel->info.linear;
+    bnorm_vcov_fill_info(m->vcov);
     return BNORM_OK;
 }
 

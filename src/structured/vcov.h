@@ -2,6 +2,7 @@
 #ifndef BNORM_STRUCTURED_VCOV_H
 #define BNORM_STRUCTURED_VCOV_H
 
+#include "io/model.h"
 #include "panel/inference.h"
 #include "structured/panel.h"
 
@@ -60,5 +61,16 @@ typedef struct panel_places {
 } panel_places;
 bnorm_status bnorm_vcov_errors(bnorm_ctx *ctx, const bnorm_panel *panel, const bnorm_vcov *vcov,
                                const panel_places *places, double *se);
+
+/* info from c, but for type and full. */
+void bnorm_vcov_fill_info(bnorm_vcov *vcov);
+
+/* As a part of the file of the panel (vcov_file.c): its description under the key, its tensors; and
+ * what was described so, with tensors to be filled, where `most` numbers are in the file. Errors:
+ * FORMAT, MEMORY; *vcov is to be destroyed in any case. */
+void bnorm_vcov_to_json(const bnorm_vcov *vcov, const char *key, bnorm_json_writer *w);
+bnorm_status bnorm_vcov_tensors(bnorm_vcov *vcov, bnorm_visit visit, void *user);
+bnorm_status bnorm_vcov_from_json(bnorm_ctx *ctx, const bnorm_json *json,
+                                  const bnorm_panel *panel, ptrdiff_t most, bnorm_vcov **vcov);
 
 #endif

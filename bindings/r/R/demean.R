@@ -44,29 +44,39 @@ demean_factors <- function(factors, data, rows, call) {
       USE.NAMES = FALSE)
 }
 
+# id, id^year (combined levels), id[x] (constants and slopes), id[[x]] (slopes alone).
 formula_factors <- function(factors, data, rows, call) {
   if (length(factors) != 2) {
     refuse("argument", "'factors' must be a formula without a left side, such as ~ id + year",
            call = call)
   }
-  env <- environment(factors)
   value <- function(e) {
-    tryCatch(eval(e, data, env), error = function(why) {
+    tryCatch(eval(e, data, environment(factors)), error = function(why) {
       refuse("data", "'", deparse1(e), "' of 'factors': ", conditionMessage(why), call = call)
     })
   }
-  sum_of <- function(e) {
-    if (is.call(e) && identical(e[[1]], as.name("+")) && length(e) == 3) {
-      return(c(sum_of(e[[2]]), sum_of(e[[3]])))
-    }
-    if (is.call(e) && identical(e[[1]], as.name("("))) return(sum_of(e[[2]]))
-    list(e)
+  codes <- function(e) {
+    if (is_call_of(e, "^")) return(combine_codes(codes(e[[2]]), codes(e[[3]])))
+    level_codes(value(e), paste0("'", deparse1(e), "'"), rows, call)
   }
-  lapply(sum_of(factors[[2]]), function(e) {
-    slope <- is.call(e) && identical(e[[1]], as.name("[")) && length(e) == 3
-    f <- level_codes(value(if (slope) e[[2]] else e), paste0("'", deparse1(e), "'"), rows, call)
-    c(f, list(if (slope) as.double(value(e[[3]]))))
-  })
+  one <- function(e) {
+    sloped <- is_call_of(e, "[") || is_call_of(e, "[[")
+    f <- codes(if (sloped) e[[2]] else e)
+    slopes <- if (sloped) lapply(as.list(e)[-(1:2)], function(x) c(f, list(as.double(value(x)))))
+    c(if (!is_call_of(e, "[[")) list(c(f, list(NULL))), slopes)
+  }
+  sum_of <- function(e) {
+    if (is_call_of(e, "+") && length(e) == 3) return(c(sum_of(e[[2]]), sum_of(e[[3]])))
+    if (is_call_of(e, "(")) return(sum_of(e[[2]]))
+    one(e)
+  }
+  unique(sum_of(factors[[2]]))
+}
+
+combine_codes <- function(a, b) {
+  both <- a[[1]] * as.double(b[[2]]) + b[[1]]
+  known <- unique(both)
+  list(match(both, known) - 1L, length(known))
 }
 
 # list(codes from 0, number of levels).

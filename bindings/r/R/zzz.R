@@ -2,6 +2,12 @@
 
 .onLoad <- function(libname, pkgname) {
   .Call(C_bn_init, topenv())
+  # What NAMESPACE cannot say of a package that a machine that checks this one may lack.
+  register <- function(...) {
+    registerS3method("fixef", "panel_net", fixef.panel_net, envir = asNamespace("fixest"))
+  }
+  if ("fixest" %in% loadedNamespaces()) register()
+  setHook(packageEvent("fixest", "onLoad"), register)
 }
 
 .onUnload <- function(libpath) {

@@ -34,4 +34,25 @@ SEXP net_check_call(SEXP pointer, SEXP columns, SEXP weights, SEXP seed, SEXP en
 SEXP net_start_call(SEXP inputs, SEXP spec);
 SEXP net_gradient_call(SEXP pointer, SEXP x, SEXP y, SEXP weights, SEXP loss);
 
+SEXP panel_fit_call(SEXP formula, SEXP columns, SEXP weights, SEXP options);
+SEXP panel_save_call(SEXP pointer, SEXP vcov, SEXP path);
+SEXP panel_load_call(SEXP path);
+SEXP panel_is_call(SEXP path);
+SEXP panel_attach_call(SEXP pointer, SEXP columns, SEXP weights);
+SEXP panel_values_call(SEXP pointer, SEXP input);
+SEXP panel_describe_call(SEXP pointer);
+SEXP panel_coef_call(SEXP pointer);
+SEXP panel_effects_call(SEXP pointer);
+SEXP panel_residuals_call(SEXP pointer);
+SEXP panel_vcov_call(SEXP pointer, SEXP columns, SEXP options);
+SEXP panel_vcov_describe_call(SEXP pointer);
+SEXP panel_vcov_matrix_call(SEXP pointer, SEXP linear, SEXP all);
+SEXP panel_design_call(SEXP pointer, SEXP full);
+SEXP panel_margins_call(SEXP pointer, SEXP vcov);
+SEXP panel_profile_call(SEXP pointer, SEXP vcov, SEXP input, SEXP at);
+SEXP panel_predict_call(SEXP pointer, SEXP vcov, SEXP columns, SEXP new_level);
+SEXP panel_check_call(SEXP pointer, SEXP seed, SEXP entries);
+SEXP panel_cv_call(SEXP formula, SEXP columns, SEXP weights, SEXP options, SEXP by, SEXP folds,
+                   SEXP candidates);
+
 #endif

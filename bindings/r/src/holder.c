@@ -13,6 +13,8 @@ void holder_release(SEXP pointer)
     bnorm_net_destroy(h->net);
     bnorm_model_destroy(h->model);
     bnorm_within_destroy(h->within);
+    bnorm_panel_destroy(h->panel);
+    bnorm_vcov_destroy(h->vcov);
     parts_free(h->parts);
     free(h->history);
     free(h);

@@ -30,6 +30,8 @@ typedef struct holder {
     bnorm_net *net;
     bnorm_model *model; /* owns net and frame once it is made */
     bnorm_within *within;
+    bnorm_panel *panel;
+    bnorm_vcov *vcov;
     part *parts;
     double *history; /* objective and validation loss of each epoch */
     ptrdiff_t epochs, room;

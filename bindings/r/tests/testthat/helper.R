@@ -23,3 +23,10 @@ expect_near <- function(got, expected, tolerance) {
 expect_refused <- function(code, kind, text) {
   testthat::expect_error(code, text, class = paste0("bnorm_error_", kind))
 }
+
+# The scores of a structured model, and what the penalty of its top layer adds: they cancel.
+sandwich_scores <- function(fit) model.matrix(fit) * residuals(fit)
+ridge_pull <- function(fit) {
+  top <- unlist(lapply(coef(fit, "all")[-1], `[[`, "top"))
+  c(0 * coef(fit), fit$info$n * fit$penalties[["top"]] * top)
+}

@@ -1,5 +1,5 @@
-/* fuzz_model: a model file. One that loads must save, and the file saved must load and be the
- * same to the byte when it is saved again. */
+/* fuzz_model: a model file, of a network or of a structured model. One that loads must save, and
+ * the file saved must load and be the same to the byte when it is saved again. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,27 +12,46 @@
 #include "bnorm.h"
 #include "fuzz.h"
 
-static int memory_file(char path[64])
+/* What a file holds: one of the two, or neither. */
+typedef struct content {
+    bnorm_model *model;
+    bnorm_panel *panel;
+    bnorm_vcov *vcov;
+} content;
+
+static content load(const void *data, size_t size)
 {
+    char path[64];
     int file = memfd_create("model", MFD_CLOEXEC);
     bnorm_fuzz_expect(file >= 0, "a file in memory");
-    snprintf(path, 64, "/proc/self/fd/%d", file);
-    return file;
-}
-
-static void put(int file, const uint8_t *data, size_t size)
-{
+    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
     bnorm_fuzz_expect(write(file, data, size) == (ssize_t)size, "a file that is written");
+    content c = {0};
+    bnorm_status status = bnorm_model_load(NULL, path, NULL, &c.model);
+    bnorm_fuzz_expect((status == BNORM_OK) == (c.model != NULL), "no model on failure");
+    if (status) status = bnorm_panel_load(NULL, path, &c.panel, &c.vcov);
+    bnorm_fuzz_expect((status == BNORM_OK) == (c.model || c.panel), "no panel on failure");
+    bnorm_fuzz_expect(c.panel || !c.vcov, "no covariance on failure");
+    close(file);
+    return c;
 }
 
-/* What the model is saved as; a rename needs a folder that can be written. */
-static char *saved(bnorm_model *model, size_t *size)
+static void drop(content c)
+{
+    bnorm_model_destroy(c.model);
+    bnorm_panel_destroy(c.panel);
+    bnorm_vcov_destroy(c.vcov);
+}
+
+/* What it is saved as; a rename needs a folder that can be written. */
+static char *saved(content c, size_t *size)
 {
     char path[] = "/tmp/bnorm-fuzz-XXXXXX";
     int file = mkstemp(path);
     bnorm_fuzz_expect(file >= 0, "a temporary file");
-    bnorm_status status = bnorm_model_save(NULL, model, path);
-    bnorm_fuzz_expect(!status, "a model that was loaded saves");
+    bnorm_status status = c.model ? bnorm_model_save(NULL, c.model, path)
+                                  : bnorm_panel_save(NULL, c.panel, c.vcov, path);
+    bnorm_fuzz_expect(!status, "what was loaded saves");
     close(file);
     file = open(path, O_RDONLY);
     struct stat facts;
@@ -45,32 +64,20 @@ static char *saved(bnorm_model *model, size_t *size)
     return bytes;
 }
 
-static bnorm_model *load(const void *data, size_t size)
-{
-    char path[64];
-    int file = memory_file(path);
-    put(file, data, size);
-    bnorm_model *model;
-    bnorm_status status = bnorm_model_load(NULL, path, NULL, &model);
-    bnorm_fuzz_expect((status == BNORM_OK) == (model != NULL), "no model on failure");
-    close(file);
-    return model;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    bnorm_model *model = load(data, size);
-    if (!model) return 0;
+    content c = load(data, size);
+    if (!c.model && !c.panel) return 0;
     size_t first_size, second_size;
-    char *first = saved(model, &first_size);
-    bnorm_model *again = load(first, first_size);
-    bnorm_fuzz_expect(again != NULL, "a file of our own loads");
+    char *first = saved(c, &first_size);
+    content again = load(first, first_size);
+    bnorm_fuzz_expect(again.model || again.panel, "a file of our own loads");
     char *second = saved(again, &second_size);
     bnorm_fuzz_expect(first_size == second_size && !memcmp(first, second, first_size),
                       "the same file again");
     free(first);
     free(second);
-    bnorm_model_destroy(model);
-    bnorm_model_destroy(again);
+    drop(c);
+    drop(again);
     return 0;
 }

@@ -1,10 +1,8 @@
 /* fit: the subcommand. Order of things: what can be refused is refused before the work; the
  * model is saved before anything else is written; an interrupted fit saves its best so far. */
 #include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli.h"
 #include "commands.h"
@@ -12,57 +10,6 @@
 #include "model_file.h"
 #include "output.h"
 #include "predictions.h"
-#include "progress.h"
-
-static volatile sig_atomic_t stop_asked, training;
-
-/* Before the training there is nothing to end well, nor a file that is half written. */
-static void ask_stop(int signal_number)
-{
-    (void)signal_number;
-    if (!training) _exit(CLI_INTERRUPTED);
-    stop_asked = 1;
-}
-
-/* The first signal asks for an end, the second one forces it. */
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = ask_stop, .sa_flags = (int)SA_RESETHAND};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
-
-/* Once the model is saved a signal ends the command, and output.c removes what is pending. */
-static void let_signals(void)
-{
-    signal(SIGINT, SIG_DFL);
-    signal(SIGTERM, SIG_DFL);
-}
-
-static int interrupted(void *user)
-{
-    (void)user;
-    return stop_asked;
-}
-
-typedef struct watch {
-    fit_history *history;
-    cli_bar bar;
-} watch;
-
-static int progress(void *user, const bnorm_progress *p)
-{
-    watch *w = user;
-    fit_history *h = w->history;
-    h->loss = bnorm_cli_grow(h->loss, h->count + 1, &h->loss_capacity, sizeof *h->loss);
-    h->validation = bnorm_cli_grow(h->validation, h->count + 1, &h->validation_capacity,
-                                   sizeof *h->validation);
-    h->loss[h->count] = p->loss;
-    h->validation[h->count++] = p->validation;
-    bnorm_cli_bar_draw(&w->bar, p);
-    return stop_asked;
-}
 
 static bnorm_status add_hidden(bnorm_ctx *ctx, bnorm_net *net, const fit_settings *s,
                                ptrdiff_t units)
@@ -122,11 +69,11 @@ static int train(bnorm_ctx *ctx, fit_result *r)
 {
     const fit_part *t = &r->data.part[FIT_TRAINING], *v = &r->data.part[FIT_VALIDATION];
     bnorm_fit_options options = r->settings->options;
-    watch w = {.history = &r->history};
-    options.progress = progress;
+    cli_watch w = {.history = &r->history};
+    options.progress = bnorm_cli_watch;
     options.progress_user = &w;
-    options.interrupted = interrupted;
-    training = 1;
+    options.interrupted = bnorm_cli_stop_asked;
+    bnorm_cli_stop_begin();
     bnorm_cli_bar_begin(&w.bar, !r->settings->quiet);
     bnorm_status status = bnorm_fit(
         ctx, bnorm_model_net(r->model), matrix(t->x, t, r->data.inputs), matrix(t->y, t, 1),
@@ -180,7 +127,7 @@ static int finish(bnorm_ctx *ctx, fit_result *r)
     }
     int code = bnorm_cli_fit_quality(ctx, r);
     if (!code) code = save(ctx, r);
-    let_signals();
+    bnorm_cli_stop_let();
     if (!code && r->interrupted) {
         tell_interrupted(r);
         return CLI_INTERRUPTED;
@@ -199,8 +146,7 @@ static void free_result(fit_result *r)
 {
     bnorm_cli_fit_data_free(&r->data);
     bnorm_model_destroy(r->model);
-    free(r->history.loss);
-    free(r->history.validation);
+    bnorm_cli_history_free(&r->history);
     free(r->quality[0].fitted);
     free(r->quality[1].fitted);
 }
@@ -255,7 +201,7 @@ int bnorm_cli_fit(cli_args *args)
     if (!code) code = bnorm_cli_writable(s.plot);
     if (!code) code = bnorm_cli_context(s.threads, &ctx);
     if (code) return code;
-    catch_signals();
+    bnorm_cli_stop_catch();
     code = bnorm_cli_table_read(ctx, args, s.path, s.weights, &table);
     if (!code) {
         code = fit_table(ctx, &s, &table);

@@ -1,11 +1,12 @@
 /* fit: the parts of the subcommand fit. settings: the options as values. data: the table as
- * matrices. history: the losses of each epoch. result: what is reported. */
+ * matrices. result: what is reported. */
 #ifndef BNORM_CLI_FIT_H
 #define BNORM_CLI_FIT_H
 
 #include "bnorm.h"
 #include "options.h"
 #include "table.h"
+#include "watch.h"
 
 enum { FIT_LAYERS = 64, FIT_TRAINING = 0, FIT_VALIDATION = 1 };
 enum { FIT_LOSS_AUTO, FIT_LOSS_SQUARED, FIT_LOSS_LOGISTIC, FIT_LOSS_SOFTMAX };
@@ -48,11 +49,6 @@ typedef struct fit_data {
 int bnorm_cli_fit_data(bnorm_ctx *ctx, const fit_settings *settings, const cli_table *table,
                        fit_data *data);
 void bnorm_cli_fit_data_free(fit_data *data);
-
-typedef struct fit_history {
-    ptrdiff_t count, loss_capacity, validation_capacity;
-    double *loss, *validation; /* objective; loss on the validation rows, NaN without */
-} fit_history;
 
 /* How well one part is fitted: `good` is R squared (numeric) or accuracy (classes). */
 typedef struct fit_quality {

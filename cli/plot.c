@@ -11,21 +11,14 @@
 
 enum { MOST_POINTS = 3000 };
 
-static void extend(svg_axis *axis, double value, int positive_only)
-{
-    if (!isfinite(value) || (positive_only && value <= 0)) return;
-    if (!(value >= axis->low)) axis->low = value;
-    if (!(value <= axis->high)) axis->high = value;
-}
-
 /* The range of the losses; logarithmic when they span a factor of 20 or more. */
 static svg_axis loss_axis(const fit_history *h)
 {
     svg_axis axis = {NAN, NAN, 0};
     int positive = 1;
     for (ptrdiff_t k = 0; k < h->count; k++) {
-        extend(&axis, h->loss[k], 0);
-        extend(&axis, h->validation[k], 0);
+        bnorm_cli_svg_extend(&axis, h->loss[k]);
+        bnorm_cli_svg_extend(&axis, h->validation[k]);
         positive &= !(h->loss[k] <= 0) && !(h->validation[k] <= 0);
     }
     axis.log = positive && axis.low > 0 && axis.high / axis.low >= 20;
@@ -41,14 +34,11 @@ static void mark_best(const svg_panel *p, ptrdiff_t epoch)
             x, p->top, x, p->top + p->height);
 }
 
-static void training_curve(FILE *file, const fit_result *r)
+void bnorm_cli_plot_training(svg_panel p, const fit_history *h, int validated, ptrdiff_t best)
 {
-    const fit_history *h = &r->history;
-    int validated = r->data.part[FIT_VALIDATION].count > 0, entry = 0;
-    ptrdiff_t best = r->report.best_epoch;
-    svg_panel p = {file,         76, PLOT_TOP, 348, PLOT_SIDE, {1, (double)h->count, 0},
-                   loss_axis(h), 0};
-    if (h->count < 2) p.x = (svg_axis){0, 2, 0};
+    int entry = 0;
+    p.x = h->count < 2 ? (svg_axis){0, 2, 0} : (svg_axis){1, (double)h->count, 0};
+    p.y = loss_axis(h);
     bnorm_cli_svg_pad(&p.y);
     bnorm_cli_svg_axes(&p, "Training", "epoch", p.y.log ? "loss (log scale)" : "loss");
     if (best >= 1 && best <= h->count) mark_best(&p, best);
@@ -88,8 +78,8 @@ static void fitted_scatter(FILE *file, const fit_result *r)
     const fit_part *part = r->data.part;
     for (int k = 0; k < 2; k++)
         for (ptrdiff_t i = 0; i < part[k].count; i++) {
-            extend(&axis, part[k].observed[i], 0);
-            extend(&axis, r->quality[k].fitted[i], 0);
+            bnorm_cli_svg_extend(&axis, part[k].observed[i]);
+            bnorm_cli_svg_extend(&axis, r->quality[k].fitted[i]);
         }
     bnorm_cli_svg_pad(&axis);
     svg_panel p = {file, 524, PLOT_TOP, 348, PLOT_SIDE, axis, axis, 1};
@@ -113,7 +103,10 @@ int bnorm_cli_fit_plot(const fit_result *r, const char *path)
     int code = bnorm_cli_open(&output, path);
     if (code) return code;
     bnorm_cli_svg_begin(output.file, PLOT_WIDTH, PLOT_HEIGHT);
-    training_curve(output.file, r);
+    svg_panel left = {
+        .file = output.file, .left = 76, .top = PLOT_TOP, .width = 348, .height = PLOT_SIDE};
+    bnorm_cli_plot_training(left, &r->history, r->data.part[FIT_VALIDATION].count > 0,
+                            r->report.best_epoch);
     if (r->data.classes)
         bnorm_cli_plot_classes(output.file, r);
     else

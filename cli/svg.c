@@ -51,6 +51,13 @@ void bnorm_cli_svg_text(FILE *file, double x, double y, const char *anchor, cons
     fputs("</text>\n", file);
 }
 
+void bnorm_cli_svg_extend(svg_axis *axis, double value)
+{
+    if (!isfinite(value)) return;
+    if (!(value >= axis->low)) axis->low = value;
+    if (!(value <= axis->high)) axis->high = value;
+}
+
 void bnorm_cli_svg_pad(svg_axis *a)
 {
     if (!(a->low <= a->high)) *a = (svg_axis){0, 1, 0};

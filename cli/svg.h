@@ -33,6 +33,9 @@ void bnorm_cli_svg_end(FILE *file);
 void bnorm_cli_svg_text(FILE *file, double x, double y, const char *anchor, const char *style,
                         const char *text);
 
+/* Makes an axis, NAN to NAN at first, hold a value; one that is not finite changes nothing. */
+void bnorm_cli_svg_extend(svg_axis *axis, double value);
+
 /* Widens an axis so that data do not touch its ends; makes an empty one presentable. */
 void bnorm_cli_svg_pad(svg_axis *axis);
 

@@ -9,6 +9,7 @@
 #include "fit.h"
 #include "model_file.h"
 #include "output.h"
+#include "panel.h"
 #include "predictions.h"
 
 static bnorm_status add_hidden(bnorm_ctx *ctx, bnorm_net *net, const fit_settings *s,
@@ -199,6 +200,8 @@ int bnorm_cli_fit(cli_args *args)
     if (!code) code = bnorm_cli_writable(s.out);
     if (!code) code = bnorm_cli_writable(s.fitted);
     if (!code) code = bnorm_cli_writable(s.plot);
+    if (!code && bnorm_cli_is_structured(args)) return bnorm_cli_panel_fit(args, &s);
+    if (!code) code = bnorm_cli_plain_settings(args);
     if (!code) code = bnorm_cli_context(s.threads, &ctx);
     if (code) return code;
     bnorm_cli_stop_catch();

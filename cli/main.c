@@ -22,7 +22,18 @@ const cli_command bnorm_cli_commands[] = {
      "FORMULA is target ~ term + term + ..., with columns, log(x), I(x^2), factor(x),\n"
      "a:b, a*b, '.' for all other columns, and - term; for instance\n"
      "\n"
-     "  bnorm fit 'log(gsp) ~ log(pc) + factor(region)' produc.csv --out m.safetensors\n",
+     "  bnorm fit 'log(gsp) ~ log(pc) + factor(region)' produc.csv --out m.safetensors\n"
+     "\n"
+     "With networks in nn(...), or fixed effects after a bar, the model is structured: linear\n"
+     "terms, networks and fixed effects, fitted together, with standard errors:\n"
+     "\n"
+     "  bnorm fit 'log(gsp) ~ log(pcap) + nn(log(emp), year) | state' produc.csv\n"
+     "\n"
+     "id^year is an effect for each combination, id[x] adds slopes of x, id[[x]] is slopes\n"
+     "alone. Defaults are then --hidden 8 and --activation tanh; --hidden none --vcov hc1\n"
+     "makes a regression of any formula. The report is a table of linear terms and average\n"
+     "marginal effects. Small-sample factors of clusters count, beside the terms, the\n"
+     "effects that are not nested in a cluster (nested), all effects (all), or none (sss).\n",
      bnorm_cli_fit},
     {"predict",
      CMD_PREDICT,
@@ -32,14 +43,16 @@ const cli_command bnorm_cli_commands[] = {
      "the target's unit as the formula has it, and for classes the probability of each.\n"
      "A row with a missing input, a level that training did not see or a term that is not\n"
      "finite gets NA, and such rows are counted aloud; --na error refuses the first of\n"
-     "them. Predictions have 17 digits: fit --fitted and\n"
-     "predict write the same bytes.\n",
+     "them. Predictions have 17 digits: fit --fitted and predict write the same bytes.\n"
+     "Structured models know levels of fixed effects: --new says what is predicted for\n"
+     "others. --interval adds columns lower and upper, the limits of the mean response.\n",
      bnorm_cli_predict},
     {"summary",
      CMD_SUMMARY,
      {"MODEL", NULL},
      "describes a model",
-     "Prints what a model's file holds: formula, layers, inference statistics, training.\n",
+     "Prints what a model's file holds: formula, layers, inference statistics, training;\n"
+     "of a structured model the regression table, and by --json its fixed effects.\n",
      bnorm_cli_summary},
     {"check",
      CMD_CHECK,

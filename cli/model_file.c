@@ -46,7 +46,7 @@ static int give(FILE *file, const char *path)
 }
 
 /* The temporary has no name any more when it is copied: nothing can be left behind. */
-static int save_to_stdout(bnorm_ctx *ctx, bnorm_model *model)
+static int save_to_stdout(bnorm_ctx *ctx, cli_saver save, void *what)
 {
     const char *folder = getenv("TMPDIR");
     char path[1024];
@@ -60,7 +60,7 @@ static int save_to_stdout(bnorm_ctx *ctx, bnorm_model *model)
         return CLI_FAILED;
     }
     close(descriptor);
-    int code = bnorm_cli_status(ctx, bnorm_model_save(ctx, model, path));
+    int code = bnorm_cli_status(ctx, save(ctx, what, path));
     FILE *file = code ? NULL : fopen(path, "rb");
     unlink(path);
     bnorm_cli_release(&hold);
@@ -69,14 +69,24 @@ static int save_to_stdout(bnorm_ctx *ctx, bnorm_model *model)
     return code;
 }
 
-int bnorm_cli_model_save(bnorm_ctx *ctx, bnorm_model *model, const char *path)
+int bnorm_cli_save(bnorm_ctx *ctx, cli_saver save, void *what, const char *path)
 {
     cli_hold hold;
-    if (!strcmp(path, "-")) return save_to_stdout(ctx, model);
+    if (!strcmp(path, "-")) return save_to_stdout(ctx, save, what);
     char *real = realpath(path, NULL);
     bnorm_cli_hold(&hold);
-    int code = bnorm_cli_status(ctx, bnorm_model_save(ctx, model, real ? real : path));
+    int code = bnorm_cli_status(ctx, save(ctx, what, real ? real : path));
     bnorm_cli_release(&hold);
     free(real);
     return code;
+}
+
+static bnorm_status save_model(bnorm_ctx *ctx, void *model, const char *path)
+{
+    return bnorm_model_save(ctx, model, path);
+}
+
+int bnorm_cli_model_save(bnorm_ctx *ctx, bnorm_model *model, const char *path)
+{
+    return bnorm_cli_save(ctx, save_model, model, path);
 }

@@ -7,13 +7,14 @@
 
 #include "cli.h"
 
-#define MODEL    "Network"
-#define TRAINING "Training"
-#define CHECKING "Checking"
-#define BENCH    "Measuring"
-#define TABLE    "Data"
-#define OUTPUT   "Output"
-#define GENERAL  "General"
+#define MODEL      "Network"
+#define TRAINING   "Training"
+#define STRUCTURED "Structured models"
+#define CHECKING   "Checking"
+#define BENCH      "Measuring"
+#define TABLE      "Data"
+#define OUTPUT     "Output"
+#define GENERAL    "General"
 
 static const cli_option_row table[OPT_COUNT] = {
     [OPT_HIDDEN] = {"hidden", 0, "SIZES", "16", CMD_FIT, MODEL,
@@ -52,6 +53,34 @@ static const cli_option_row table[OPT_COUNT] = {
                      "predict by running statistics instead of those of all training rows"},
     [OPT_UPDATE] = {"update", 0, "U", "0.1", CMD_FIT, TRAINING,
                     "weight of a new batch in the running statistics, above 0 to 1"},
+    [OPT_UNIT] = {"unit", 0, "COLUMN", NULL, CMD_FIT, STRUCTURED,
+                  "whose rows belong together; default: the first after the bar"},
+    [OPT_PERIOD] = {"period", 0, "COLUMN", NULL, CMD_FIT, STRUCTURED,
+                    "their time; default: the second after the bar"},
+    [OPT_SINGLETONS] = {"keep-singletons", 0, NULL, NULL, CMD_FIT, STRUCTURED,
+                        "keep rows that are alone in a level of a fixed effect"},
+    [OPT_PENALTY_TOP] = {"penalty-top", 0, "L", "1e-6", CMD_FIT, STRUCTURED,
+                         "--penalty of the networks' last layers"},
+    [OPT_PENALTY_LINEAR] = {"penalty-linear", 0, "L", "0", CMD_FIT, STRUCTURED,
+                            "--penalty of the linear terms"},
+    [OPT_HOLD] = {"hold", 0, "WHAT", "units", CMD_FIT, STRUCTURED,
+                  "kept aside by --validate: units, last periods, or rows"},
+    [OPT_STARTS] = {"starts", 0, "N", "1", CMD_FIT, STRUCTURED,
+                    "fits from N starts; the best is kept, the spread reported"},
+    [OPT_BAGS] = {"bags", 0, "N", "0", CMD_FIT, STRUCTURED,
+                  "averages N fits on units drawn with replacement; 0: one fit"},
+    [OPT_VCOV] = {"vcov", 0, "TYPE", "auto", CMD_FIT, STRUCTURED,
+                  "classical, hc0, hc1, cluster; auto: cluster with fixed effects"},
+    [OPT_CLUSTER] = {"cluster", 0, "COLUMNS", NULL, CMD_FIT, STRUCTURED,
+                     "one column or two, as id,year; default: the unit"},
+    [OPT_SMALL] = {"small", 0, "RULE", "nested", CMD_FIT, STRUCTURED,
+                   "small-sample factors count nested, all, sss; none: no factor"},
+    [OPT_JACOBIAN] = {"jacobian", 0, NULL, NULL, CMD_FIT, STRUCTURED,
+                      "covariance with the hidden weights, not of the top layer alone"},
+    [OPT_NEW] = {"new", 0, "RULE", "na", CMD_PREDICT, STRUCTURED,
+                 "levels without effect: na; zero: the mean effect; or error"},
+    [OPT_INTERVAL] = {"interval", 0, "LEVEL", NULL, CMD_PREDICT, STRUCTURED,
+                      "confidence limits of the mean response too, as 0.95"},
     [OPT_ENTRIES] = {"entries", 0, "N", "40", CMD_CHECK, CHECKING,
                      "entries drawn from each block of parameters; 0 for all"},
     [OPT_ROWS] = {"rows", 0, "N", "1000", CMD_CHECK, CHECKING,
@@ -76,7 +105,7 @@ static const cli_option_row table[OPT_COUNT] = {
     [OPT_FITTED] = {"fitted", 0, "FILE", NULL, CMD_FIT, OUTPUT,
                     "write fitted values, the same bytes as predict would"},
     [OPT_PLOT] = {"plot", 0, "FILE", NULL, CMD_FIT, OUTPUT,
-                  "draw the training curve and fitted against observed (SVG)"},
+                  "draw training, fitted against observed and marginal effects (SVG)"},
     [OPT_JSON] = {"json", 0, NULL, NULL, CMD_FIT | CMD_SUMMARY | CMD_CHECK | CMD_BENCH, OUTPUT,
                   "print the result as one JSON object"},
     [OPT_QUIET] = {"quiet", 'q', NULL, NULL, CMD_ALL, OUTPUT,
@@ -96,6 +125,12 @@ static const cli_option_row table[OPT_COUNT] = {
 const cli_option_row *bnorm_cli_option_row(cli_option option)
 {
     return &table[option];
+}
+
+/* What was not given has the very text of the table. */
+int bnorm_cli_given(const cli_args *args, cli_option option)
+{
+    return args->value[option] != table[option].fallback;
 }
 
 static unsigned command_bit(const cli_args *args)

@@ -26,6 +26,20 @@ typedef enum cli_option {
     OPT_PATIENCE,
     OPT_RUNNING,
     OPT_UPDATE,
+    OPT_UNIT,
+    OPT_PERIOD,
+    OPT_SINGLETONS,
+    OPT_PENALTY_TOP,
+    OPT_PENALTY_LINEAR,
+    OPT_HOLD,
+    OPT_STARTS,
+    OPT_BAGS,
+    OPT_VCOV,
+    OPT_CLUSTER,
+    OPT_SMALL,
+    OPT_JACOBIAN,
+    OPT_NEW,
+    OPT_INTERVAL,
     OPT_ENTRIES,
     OPT_ROWS,
     OPT_QUESTION,
@@ -98,6 +112,9 @@ typedef struct cli_option_row {
 } cli_option_row;
 
 const cli_option_row *bnorm_cli_option_row(cli_option option);
+
+/* 1 when the option stands on the command line. */
+int bnorm_cli_given(const cli_args *args, cli_option option);
 
 /* Reads argv[first..] for args->command. Returns CLI_OK or CLI_USAGE. --help and --version win
  * over everything else that is wrong. */

@@ -6,6 +6,8 @@
 #include "describe.h"
 #include "model_file.h"
 #include "output.h"
+#include "panel.h"
+#include "panel_file.h"
 
 /* Where the inference statistics come from, when the file says so. */
 static const char *statistics(const bnorm_model *model)
@@ -108,18 +110,44 @@ static void print_json(bnorm_model *model)
     bnorm_cli_json_close(&j, '}');
 }
 
-int bnorm_cli_summary(cli_args *args)
+static int summarise_model(bnorm_ctx *ctx, const cli_args *args)
 {
-    bnorm_ctx *ctx = NULL;
     bnorm_model *model = NULL;
-    int code = bnorm_cli_context(1, &ctx);
-    if (!code) code = bnorm_cli_model_read(ctx, args->operand[0], 0, &model);
+    int code = bnorm_cli_model_read(ctx, args->operand[0], 0, &model);
     if (!code && args->value[OPT_JSON])
         print_json(model);
     else if (!code && !args->value[OPT_QUIET])
         print(model);
-    if (!code) code = bnorm_cli_flush();
     bnorm_model_destroy(model);
+    return code;
+}
+
+static int summarise_panel(bnorm_ctx *ctx, const cli_args *args)
+{
+    panel_result r = {.info.struct_size = sizeof r.info,
+                      .vcov_info.struct_size = sizeof r.vcov_info};
+    int code =
+        bnorm_cli_status(ctx, bnorm_panel_load(ctx, args->operand[0], &r.panel, &r.vcov));
+    if (!code) code = bnorm_cli_status(ctx, bnorm_panel_describe(r.panel, &r.info));
+    if (!code && r.vcov)
+        code = bnorm_cli_status(ctx, bnorm_vcov_describe(r.vcov, &r.vcov_info));
+    if (!code) code = bnorm_cli_panel_linear(ctx, &r);
+    if (!code && args->value[OPT_JSON])
+        bnorm_cli_panel_json(stdout, &r);
+    else if (!code && !args->value[OPT_QUIET])
+        bnorm_cli_panel_print(stdout, &r);
+    bnorm_cli_panel_free(&r);
+    return code;
+}
+
+int bnorm_cli_summary(cli_args *args)
+{
+    bnorm_ctx *ctx = NULL;
+    int code = bnorm_cli_context(1, &ctx);
+    if (!code)
+        code = bnorm_cli_is_panel_file(ctx, args->operand[0]) ? summarise_panel(ctx, args)
+                                                              : summarise_model(ctx, args);
+    if (!code) code = bnorm_cli_flush();
     bnorm_ctx_destroy(ctx);
     return code;
 }

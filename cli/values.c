@@ -84,23 +84,29 @@ char bnorm_cli_separator(cli_args *args)
     return "\0,;\t"[bnorm_cli_choice(args, OPT_SEPARATOR, names)];
 }
 
-int bnorm_cli_sizes(cli_args *args, cli_option option, ptrdiff_t *sizes, int most)
+/* The sizes in the first `length` bytes of a text; -1 when they are none. */
+static int size_list(const char *text, size_t length, ptrdiff_t *sizes, int most)
 {
     static const unsigned long long limit = 100000000;
-    const char *at = args->value[option];
+    const char *at = text, *end = text + length;
     int count = 0;
-    if (!strcmp(at, "none")) return 0;
+    if (length == 4 && !strncmp(text, "none", 4)) return 0;
     for (;; at++) {
-        size_t length = strcspn(at, ",");
+        size_t digits = strcspn(at, ",;");
         unsigned long long size = 0;
-        if (!whole(at, length, &size) || size < 1 || size > limit || count == most) {
-            refuse(args, option,
-                   "none or up to 64 sizes from 1 to 100000000, as 16,8: every layer needs "
-                   "a unit");
-            return 0;
-        }
+        if (!whole(at, digits, &size) || size < 1 || size > limit || count == most) return -1;
         sizes[count++] = (ptrdiff_t)size;
-        at += length;
-        if (!*at) return count;
+        at += digits;
+        if (at >= end) return count;
     }
+}
+
+int bnorm_cli_sizes(cli_args *args, cli_option option, ptrdiff_t *sizes, int most)
+{
+    const char *text = args->value[option];
+    int count = strchr(text, ';') ? -1 : size_list(text, strlen(text), sizes, most);
+    if (count < 0)
+        refuse(args, option,
+               "none or up to 64 sizes from 1 to 100000000, as 16,8: every layer needs a unit");
+    return count < 0 ? 0 : count;
 }

@@ -1,0 +1,431 @@
+"""The command's structured models: regression tables, their figures, and what is refused."""
+import json
+import math
+import os
+import re
+import types
+import xml.etree.ElementTree
+
+from cli_support import PRODUC, ROOT, Case, main, rows_of
+
+USAGE, DATA = 2, 3
+WITHIN = "log(gsp) ~ log(pcap) + log(pc) + log(emp) + unemp | state"
+NET = "log(gsp) ~ log(pcap) + log(pc) + nn(log(emp), unemp, year) | state"
+SMALL_NET = ("--hidden", "4", "--penalty", "1e-4", "--epochs", "60", "--period", "year")
+
+
+def goldens():
+    """What plm and sandwich give: tests/panel_golden.h."""
+    fields = ("data", "formula", "unit", "period", "weights", "names", "rows", "absorbed",
+              "terms", "coefficients", "ssr", "classical", "hc0", "hc1", "arellano", "stata",
+              "cluster", "two", "two_plain")
+    with open(os.path.join(ROOT, "tests", "panel_golden.h")) as file:
+        text = file.read()
+    text = text[text.index("panel_golden[] = {") + len("panel_golden[] = "):text.rindex(";")]
+    text = re.sub(r",\s*}", "}", text)
+    text = text.replace("{", "(").replace("}", ",)").replace("NULL", "None")
+    for entry in eval(text):  # C's initialisers are Python's tuples but for the braces
+        yield types.SimpleNamespace(**dict(zip(fields, entry)))
+
+
+def panel_table(units=12, periods=8, extra=""):
+    """A panel whose slopes are about 2 and -1, unsorted, with a weight and a constant a unit."""
+    lines = ["id,year,x,z,c,y,w" + (",e" if extra else "")]
+    for k in range(units * periods):
+        i, t = (k * 5) % units, (k // units * 3) % periods
+        x, z = (k * k * 7 % 23) / 3, (k * 11 % 17) / 2
+        y = 3 * i + 2 * x - z + 0.5 * t + ((k * 13 % 29) - 14) / 20
+        lines.append(f"u{i:02},{2000 + t},{x},{z},{i},{y},{1 + k % 3}" + extra)
+    return "\n".join(lines) + "\n"
+
+
+def t_tail(t, df):
+    """P(|T| > |t|), by Simpson's rule on the density: an independent reference."""
+    log_c = math.lgamma((df + 1) / 2) - math.lgamma(df / 2) - 0.5 * math.log(df * math.pi)
+    density = lambda x: math.exp(log_c - (df + 1) / 2 * math.log1p(x * x / df))
+    n, t = 20000, abs(t)
+    step = t / n
+    inner = sum((1, 4, 2)[0 if k in (0, n) else 1 + (k % 2 == 0)] * density(k * step)
+                for k in range(n + 1)) * step / 3
+    return 1 - 2 * inner
+
+
+class Panel(Case):
+    def fit(self, formula, table, *more):
+        return json.loads(self.good("fit", formula, table, "--json", *more))
+
+    def coefficients(self, *args):
+        return {c["name"]: c for c in self.fit(*args)["coefficients"]}
+
+
+class Regression(Panel):
+    def test_plm_and_sandwich(self):
+        count = 0
+        for g in goldens():
+            folder = ("examples",) if g.data == "produc" else ("tests", "panel")
+            table = os.path.join(ROOT, *folder, g.data + ".csv")
+            common = (g.formula, table, "--unit", g.unit, "--period", g.period)
+            common += ("--weights", g.weights) if g.weights else ()
+            for more, cov in ((("--vcov", "classical"), g.classical), (("--vcov", "hc1"), g.hc1),
+                              (("--small", "none"), g.arellano), (("--small", "sss"), g.stata),
+                              (("--small", "all"), g.cluster)):
+                if "--vcov" not in more:
+                    more += ("--cluster", g.unit)
+                result = self.fit(*common, *more)
+                self.assertEqual([c["name"] for c in result["coefficients"]],
+                                 g.names.split(";"))
+                self.assertEqual((result["rows_used"], result["absorbed"]),
+                                 (g.rows, g.absorbed))
+                for k, c in enumerate(result["coefficients"]):
+                    se = math.sqrt(cov[k * (g.terms + 1)])
+                    for key, right in (("estimate", g.coefficients[k]), ("se", se)):
+                        self.assertAlmostEqual(c[key], right, delta=1e-9 * abs(right),
+                                               msg=(g.data, g.formula, more, c["name"], key))
+                self.assertAlmostEqual(result["sse"], g.ssr, delta=1e-9 * g.ssr)
+                count += 1
+        self.assertGreaterEqual(count, 60)
+
+    def test_counts_of_produc(self):
+        result = self.fit(WITHIN, PRODUC, "--vcov", "classical", "--period", "year")
+        self.assertEqual(result["df"], 816 - 48 - 4)
+        self.assertEqual((result["units"], result["periods"], result["gaps"],
+                          result["duplicates"], result["absorbed"]), (48, 17, 0, 0, 48))
+        self.assertAlmostEqual(result["r_squared_within"], 0.941336, delta=1e-6)
+        self.assertAlmostEqual(result["sigma"]**2 * result["df"], result["sse"], delta=1e-12)
+
+    def test_statistic_p_and_interval(self):
+        for more in (("--vcov", "classical"), ("--cluster", "state"), ("--vcov", "hc1")):
+            result = self.fit(WITHIN, PRODUC, *more)
+            df = result["vcov"]["df"]
+            self.assertEqual(df, 47 if "--cluster" in more else 764)
+            for c in result["coefficients"]:
+                self.assertAlmostEqual(c["statistic"], c["estimate"] / c["se"], delta=1e-12)
+                self.assertAlmostEqual(c["p"], t_tail(c["statistic"], df), delta=1e-9)
+                self.assertAlmostEqual((c["high"] + c["low"]) / 2, c["estimate"], delta=1e-12)
+                half = (c["high"] - c["low"]) / 2
+                self.assertAlmostEqual(t_tail(half / c["se"], df), 0.05, delta=1e-9)
+
+    def test_covariances_differ_and_default_is_clustered(self):
+        def errors(*more):
+            return tuple(c["se"] for c in self.fit(WITHIN, PRODUC, *more)["coefficients"])
+
+        names = ("classical", "hc0", "hc1", "cluster")
+        found = {name: errors("--vcov", name) for name in names}
+        self.assertEqual(len(set(found.values())), 4)
+        self.assertEqual(errors(), found["cluster"])
+        self.assertEqual(errors("--cluster", "state"), found["cluster"])
+        for a, b in zip(found["hc0"], found["hc1"]):
+            self.assertAlmostEqual(b / a, math.sqrt(816 / 764), delta=1e-12)
+        none = errors("--small", "none")
+        for rule, k in (("sss", 4), ("nested", 5), ("all", 52)):
+            factor = math.sqrt(48 / 47 * 815 / (816 - k))
+            for a, b in zip(none, errors("--small", rule)):
+                self.assertAlmostEqual(b / a, factor, delta=1e-12)
+        two = self.fit(WITHIN, PRODUC, "--cluster", "state,year")["vcov"]
+        self.assertEqual([(c["name"], c["count"]) for c in two["clusters"]],
+                         [("state", 48), ("year", 17)])
+        self.assertEqual(two["df"], 16)
+
+    def test_ordinary_least_squares(self):
+        """Without effects: the classical textbook formula, by hand."""
+        self.write("t.csv", "x,y\n1,2\n2,3\n3,7\n5,8\n8,13\n")
+        c = self.coefficients("y ~ x", "t.csv", "--hidden", "none", "--vcov", "classical")
+        x, y = (1, 2, 3, 5, 8), (2, 3, 7, 8, 13)
+        mx, my = sum(x) / 5, sum(y) / 5
+        sxx = sum((a - mx)**2 for a in x)
+        b = sum((a - mx) * (v - my) for a, v in zip(x, y)) / sxx
+        s2 = sum((v - my - b * (a - mx))**2 for a, v in zip(x, y)) / 3
+        self.assertAlmostEqual(c["x"]["estimate"], b, delta=1e-13)
+        self.assertAlmostEqual(c["x"]["se"], math.sqrt(s2 / sxx), delta=1e-13)
+        self.assertAlmostEqual(c["(Intercept)"]["estimate"], my - b * mx, delta=1e-13)
+
+    def test_plain_formulas_keep_their_meaning(self):
+        self.write("t.csv", panel_table())
+        self.assertIn("training", self.fit("y ~ x + z", "t.csv", "--hidden", "none"))
+        self.assertIn("layers", self.fit("y ~ x + z", "t.csv"))
+
+    def test_names_are_not_networks(self):
+        self.write("t.csv", "nn,a|b,y,id\n" + "".join(f"{i % 7},{i % 5},{i},{i % 3}\n"
+                                                     for i in range(30)))
+        for formula in ("y ~ nn + `a|b`", "y ~ I(nn^2)"):
+            self.assertIn("layers", self.fit(formula, "t.csv", "--epochs", "2"))
+        self.assertIn("coefficients", self.fit("y ~ `a|b` + nn | id", "t.csv"))
+
+    def test_table(self):
+        text = self.good("fit", WITHIN, PRODUC, "--period", "year")
+        for part in ("linear terms", "P(>|t|)", "fixed effects: state (48 levels); 48 parameters",
+                     "panel: 48 units, 17 periods, 0 gaps, 0 duplicates", "within 0.941336",
+                     "clustered by state (48 clusters)", "t with 47 degrees of freedom"):
+            self.assertIn(part, text)
+        self.assertRegex(text, r"log\(pcap\) +-0\.0261497 +0\.061\d+ +-0\.428 +0\.67\d+\n")
+        self.assertNotIn("*", text)
+        self.assertEqual(self.good("fit", WITHIN, PRODUC, "--quiet"), "")
+
+    def test_several_effects_and_slopes(self):
+        self.write("t.csv", panel_table())
+        result = self.fit("y ~ x + z | id + year", "t.csv")
+        self.assertEqual([(f["name"], f["levels"]) for f in result["fixed_effects"]],
+                         [("id", 12), ("year", 8)])
+        self.assertEqual(result["absorbed"], 12 + 8 - 1)
+        for c, slope in zip(result["coefficients"], (2, -1)):
+            self.assertAlmostEqual(c["estimate"], slope, delta=4 * c["se"])
+        self.assertEqual(self.fit("y ~ x | id + id[[z]]", "t.csv")["absorbed"], 24)
+
+    def test_weights(self):
+        self.write("t.csv", panel_table())
+        head, *body = panel_table().splitlines()
+        copies = [r for r in body for _ in range(int(r.split(",")[6]))]
+        self.write("copies.csv", "\n".join([head] + copies) + "\n")
+        a = self.coefficients("y ~ x + z | id", "t.csv", "--weights", "w")
+        b = self.coefficients("y ~ x + z | id", "copies.csv")
+        for name in a:
+            self.assertAlmostEqual(a[name]["estimate"], b[name]["estimate"], delta=1e-12)
+
+    def test_same_for_any_threads_and_order(self):
+        head, *body = panel_table().splitlines()
+        self.write("t.csv", panel_table())
+        self.write("r.csv", "\n".join([head] + sorted(body)) + "\n")
+        once = self.good("fit", "y ~ x + z | id + year", "t.csv", "--threads", "1")
+        for threads in "234":
+            self.assertEqual(once, self.good("fit", "y ~ x + z | id + year", "t.csv",
+                                             "--threads", threads))
+        a, b = (self.coefficients("y ~ x + z | id + year", n) for n in ("t.csv", "r.csv"))
+        for name in a:
+            self.assertAlmostEqual(a[name]["estimate"], b[name]["estimate"], delta=1e-11)
+            self.assertAlmostEqual(a[name]["se"], b[name]["se"], delta=1e-11)
+
+    def test_logistic(self):
+        lines = [f"{i / 10},{'yes' if (i * 7 % 20) < i / 2 else 'no'}" for i in range(40)]
+        self.write("t.csv", "x,g\n" + "\n".join(lines) + "\n")
+        result = self.fit("g ~ x", "t.csv", "--hidden", "none", "--loss", "logistic", "--vcov",
+                          "classical")
+        self.assertEqual(result["loss"], "logistic")
+        slope = result["coefficients"][1]
+        self.assertGreater(slope["estimate"], 0)
+        self.assertAlmostEqual(slope["p"], math.erfc(abs(slope["statistic"]) / math.sqrt(2)),
+                               delta=1e-12)
+        text = self.good("fit", "g ~ x", "t.csv", "--hidden", "none", "--loss", "logistic",
+                         "--vcov", "hc1")
+        self.assertIn("P(>|z|)", text)
+
+
+class Networks(Panel):
+    def test_produc_with_a_network(self):
+        result = self.fit(NET, PRODUC, *SMALL_NET)
+        self.assertEqual(result["networks"][0]["inputs"], 3)
+        self.assertEqual(result["inputs"],
+                         ["log(emp)", "unemp", "year", "log(pcap)", "log(pc)"])
+        self.assertEqual([m["name"] for m in result["margins"]], result["inputs"])
+        self.assertGreater(result["r_squared_within"], 0.9414)
+        linear = {c["name"]: c for c in result["coefficients"]}
+        for m in result["margins"]:
+            if m["name"] in linear:
+                for key in ("estimate", "se", "p"):
+                    self.assertAlmostEqual(m[key], linear[m["name"]][key], delta=1e-9)
+            self.assertGreater(m["se"], 0)
+        self.assertEqual(result["vcov"]["parameters"], 2 + 4)
+        full = self.fit(NET, PRODUC, *SMALL_NET, "--jacobian")["vcov"]
+        self.assertEqual(full["parameters"], 2 + 4 + result["networks"][0]["parameters"])
+        self.assertLess(full["effective"], full["parameters"])
+        text = self.good("fit", NET, PRODUC, *SMALL_NET)
+        for part in ("nn1: 3 inputs, hidden 4 (batchnorm, tanh)", "average marginal effects",
+                     "effective", "on the design of the top layer"):
+            self.assertIn(part, text)
+
+    def test_options_reach_the_fit(self):
+        def sse(*more):
+            return self.fit(NET, PRODUC, *SMALL_NET, *more)["sse"]
+
+        usual = sse()
+        for more in (("--hidden", "5"), ("--activation", "logistic"), ("--seed", "2"),
+                     ("--penalty", "0.1"), ("--penalty-top", "0.1"),
+                     ("--penalty-linear", "0.1"), ("--no-batchnorm",), ("--eps", "0.1"),
+                     ("--validate", "0.2"), ("--validate", "0.2", "--hold", "periods"),
+                     ("--validate", "0.2", "--hold", "rows"), ("--bags", "2"),
+                     ("--optimizer", "adam"), ("--epochs", "20")):
+            self.assertNotAlmostEqual(usual, sse(*more), delta=1e-9 * usual, msg=more)
+
+    def test_starts(self):
+        result = self.fit(NET, PRODUC, *SMALL_NET, "--starts", "3")
+        self.assertEqual(result["starts"], 3)
+        self.assertLess(result["best_start"], result["worst_start"])
+        self.assertRegex(self.good("fit", NET, PRODUC, *SMALL_NET, "--starts", "3"),
+                         r"3 starts, [\d.e-]+ \(best\) to ")
+
+    def test_bag_has_no_covariance(self):
+        result = self.fit(NET, PRODUC, *SMALL_NET, "--bags", "2")
+        self.assertIsNone(result["vcov"])
+        self.assertIsNone(result["coefficients"][0]["se"])
+        self.assertIsNone(result["margins"][0]["p"])
+        self.assertIn("NA", self.good("fit", NET, PRODUC, *SMALL_NET, "--bags", "2"))
+
+    def test_threads(self):
+        files = set()
+        for threads in "124":
+            self.good("fit", NET, PRODUC, *SMALL_NET, "--threads", threads, "--fitted", "f.csv",
+                      "--plot", "p.svg", "--quiet")
+            files.add((self.read("f.csv"), self.read("p.svg")))
+        self.assertEqual(len(files), 1)
+
+
+class Plot(Panel):
+    def texts(self):
+        root = xml.etree.ElementTree.fromstring(self.read("p.svg"))
+        return [e.text for e in root.iter() if e.tag.endswith("text")]
+
+    def paths(self, fill):
+        root = xml.etree.ElementTree.fromstring(self.read("p.svg"))
+        return [e for e in root.iter() if e.tag.endswith("path") and e.get("fill") == fill]
+
+    def test_network(self):
+        self.good("fit", NET, PRODUC, *SMALL_NET, "--plot", "p.svg")
+        texts = self.texts()
+        for title in ("Training", "Effect of unemp", "Effect of log(pcap)", "on log(gsp)"):
+            self.assertIn(title, texts)
+        self.assertEqual(len(self.paths("#0072b2")), 5, "a band for each variable")
+        self.assertEqual(self.read("p.svg").count(b"<circle"), 816)
+
+    def test_none(self):
+        self.good("fit", WITHIN, PRODUC, "--plot", "p.svg")
+        self.assertNotIn("Training", self.texts())
+        self.assertEqual(len(self.paths("#0072b2")), 4)
+        self.assertTrue(any(t.startswith("R squared 0.9987, within 0.9413")
+                            for t in self.texts()))
+
+    def test_effect_is_the_slope(self):
+        """The curve of a linear term is a line through the means with its coefficient."""
+        self.good("fit", WITHIN, PRODUC, "--plot", "p.svg")
+        points = [[float(v) for v in p.split()] for p in
+                  self.paths("none")[0].get("d")[1:].split("L")]
+        slopes = {round((b[1] - a[1]) / (b[0] - a[0]), 1) for a, b in zip(points, points[1:])}
+        self.assertLessEqual(max(slopes) - min(slopes), 0.11)
+
+    def test_many_variables(self):
+        n = 50
+        lines = [",".join(str(((k + 1) * (k + j)**3 * (j + 7)) % 997) for j in range(n + 1)) for k in range(120)]
+        self.write("t.csv", ",".join(["y"] + [f"v{j}" for j in range(n)]) + "\n" +
+                   "\n".join(lines) + "\n")
+        done = self.run_bnorm("fit", "y ~ .", "t.csv", "--hidden", "none", "--vcov", "hc1",
+                              "--plot", "p.svg")
+        self.assertIn(b"the plot shows the first 40 of 50 variables", done.stderr)
+
+
+class Fitted(Panel):
+    def test_fitted_and_residuals_agree(self):
+        self.write("t.csv", panel_table())
+        result = self.fit("y ~ x + z | id", "t.csv", "--fitted", "f.csv")
+        fitted = [float(r[1]) for r in rows_of(self.read("f.csv").decode())[1:]]
+        observed = [float(r[5]) for r in rows_of(panel_table())[1:]]
+        self.assertAlmostEqual(sum((a - b)**2 for a, b in zip(fitted, observed)),
+                               result["sse"], delta=1e-9)
+
+
+class Bad(Panel):
+    """What real panels have: a message, or an action that is counted."""
+
+    def told(self, text, formula, table, *more):
+        done = self.run_bnorm("fit", formula, table, "--json", *more)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(text, done.stderr.decode())
+        return json.loads(done.stdout)
+
+    def test_unit_with_one_row(self):
+        self.write("t.csv", panel_table() + "alone,2000,1,2,3,4,1\n")
+        result = self.told("1 row is alone in a level of a fixed effect", "y ~ x + z | id",
+                           "t.csv")
+        self.assertEqual((result["singletons"], result["rows_used"]), (1, 96))
+        kept = self.fit("y ~ x + z | id", "t.csv", "--keep-singletons")
+        self.assertEqual((kept["singletons"], kept["rows_used"]), (0, 97))
+        self.write("one.csv", "id,x,y\n1,2,3\n2,3,4\n3,5,5\n")
+        self.bad(DATA, "", "fit", "y ~ x | id", "one.csv")
+
+    def test_effect_equal_to_a_regressor(self):
+        self.write("t.csv", panel_table())
+        result = self.told("c is left out: ", "y ~ x + c | id", "t.csv")
+        self.assertEqual([d["name"] for d in result["dropped"]], ["c"])
+        self.assertEqual([c["name"] for c in result["coefficients"]], ["x"])
+
+    def test_collinear_terms(self):
+        self.write("t.csv", panel_table())
+        result = self.told("I(2 * x - z) is left out: ", "y ~ x + z + I(2 * x - z) | id",
+                           "t.csv")
+        self.assertEqual(len(result["coefficients"]), 2)
+        self.assertIn("left out: I(2 * x - z)",
+                      self.good("fit", "y ~ x + z + I(2 * x - z) | id", "t.csv"))
+
+    def test_duplicates_and_gaps(self):
+        lines = panel_table().splitlines()
+        self.write("t.csv", "\n".join(lines[:-3] + [lines[1]]) + "\n")
+        result = self.told("1 row has the unit and period of an earlier row; all are kept",
+                           "y ~ x + z | id + year", "t.csv")
+        self.assertEqual((result["duplicates"], result["gaps"]), (1, 3))
+
+    def test_missing_anywhere(self):
+        lines = panel_table().splitlines()
+        for column in range(7):
+            changed = list(lines)
+            cells = changed[5].split(",")
+            cells[column] = "NA"
+            changed[5] = ",".join(cells)
+            self.write("t.csv", "\n".join(changed) + "\n")
+            more = ("--weights", "w")
+            result = self.fit("y ~ x + nn(z) | id + year", "t.csv", "--epochs", "5",
+                              "--hidden", "2", *more)
+            self.assertEqual(result["missing"], int(column != 4), column)
+            if column != 4:
+                self.bad(DATA, "t.csv line 6", "fit", "y ~ x + z | id + year", "t.csv", *more,
+                         "--na", "error")
+
+    def test_cluster_with_one_level(self):
+        self.write("t.csv", panel_table(extra=",1"))
+        self.bad(DATA, "'e'", "fit", "y ~ x | id", "t.csv", "--cluster", "e")
+
+    def test_weights(self):
+        table = panel_table()
+        self.write("t.csv", table.replace(",2\n", ",0\n"))
+        result = self.told("rows have weight 0 and are left out", "y ~ x | id", "t.csv",
+                           "--weights", "w")
+        self.assertEqual(result["weightless"], 32)
+        self.write("t.csv", table.replace(",2\n", ",-2\n", 1))
+        self.bad(DATA, "the weight -2 in column 'w' is negative", "fit", "y ~ x | id", "t.csv",
+                 "--weights", "w")
+
+    def test_command_line(self):
+        self.write("t.csv", panel_table())
+        for text, formula, *more in (
+                ("take it out of the formula", "y ~ x + nn(z) | id", "--hidden", "none"),
+                ("the formula has no nn(...)", "y ~ x | id", "--hidden", "8"),
+                ("--loss softmax is not for structured models", "y ~ x | id", "--loss",
+                 "softmax"),
+                ("--running is not for structured models", "y ~ x | id", "--running"),
+                ("--constant is not for structured models", "y ~ x | id", "--constant", "drop"),
+                ("--vcov is for structured models", "y ~ x", "--vcov", "hc1"),
+                ("--starts is for structured models", "y ~ x", "--starts", "2"),
+                ("one of classical, hc0", "y ~ x | id", "--vcov", "hc4"),
+                ("one of nested, sss", "y ~ x | id", "--small", "stata"),
+                ("one of rows, units", "y ~ x | id", "--hold", "years"),
+                ("a column, or two", "y ~ x | id", "--cluster", "id,year,x"),
+                ("a column, or two", "y ~ x | id", "--cluster", ""),
+                ("does not go with --vcov hc1", "y ~ x | id", "--vcov", "hc1", "--cluster",
+                 "id"),
+                ("--cluster COLUMN, or --unit", "y ~ x", "--hidden", "none", "--vcov",
+                 "cluster")):
+            self.bad(USAGE, text, "fit", formula, "t.csv", *more)
+        self.bad(DATA, "no such column", "fit", "y ~ x | id", "t.csv", "--cluster", "firm")
+        for formula in ("y ~ x | firm", "y ~ x | id + firm", "y ~ nn(firm) | id"):
+            self.bad(DATA, "firm", "fit", formula, "t.csv")
+        self.bad(DATA, "firm", "fit", "y ~ x", "t.csv", "--hidden", "none", "--vcov", "cluster",
+                 "--unit", "firm")
+        for formula in ("y ~ x |", "y ~ x | id +", "y ~ nn() | id", "y ~ nn(x", "y ~ nn(x):z",
+                        "y ~ x | 1", "y ~ x | id | year", "y ~ log(nn(x))"):
+            self.bad(USAGE, "", "fit", formula, "t.csv")
+
+    def test_logistic_with_effects(self):
+        self.write("t.csv", panel_table())
+        done = self.run_bnorm("fit", "y ~ x | id", "t.csv", "--loss", "logistic")
+        self.assertIn(done.returncode, (USAGE, DATA))
+        self.assertIn(b"fixed effects", done.stderr)
+
+
+if __name__ == "__main__":
+    main()

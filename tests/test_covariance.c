@@ -84,10 +84,50 @@ static void two_ways(void **state)
     assert_int_equal(c.clipped, 0);
     assert_int_equal(c.clusters[0], UNITS);
     assert_int_equal(c.clusters[1], periods);
-    assert_true(c.df == periods - 1 || c.df == UNITS - 1);
+    assert_true(periods < UNITS && c.df == periods - 1);
     bnorm_covariance_free(&c);
     bnorm_ctx_destroy(ctx);
     free(s);
+}
+
+static double sum_of_squares(const sample *s, const int32_t *groups)
+{
+    double sums[N * UNITS] = {0}, total = 0;
+    for (int i = 0; i < N; i++) sums[groups[i]] += s->w[i] * s->e[i] * s->j[i * K];
+    for (int g = 0; g < N * UNITS; g++) total += sums[g] * sums[g];
+    return total;
+}
+
+/* Of one parameter V_a + V_b - V_ab may be negative: then it is 0. */
+static void negative_variances(void **state)
+{
+    (void)state;
+    int negative = 0, positive = 0;
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        sample *s = make_sample(seed, 1);
+        int32_t a[N], b[N], pair[N];
+        for (int i = 0; i < N; i++) { /* few, so that chance is large */
+            a[i] = s->unit[i] % 2, b[i] = (int32_t)(i / 2 % 2);
+            pair[i] = 2 * a[i] + b[i];
+        }
+        double v = sum_of_squares(s, a) + sum_of_squares(s, b) - sum_of_squares(s, pair),
+               xx = 0;
+        for (int i = 0; i < N; i++) xx += s->w[i] * s->j[i * K] * s->j[i * K];
+        covariance_request q = request_of(s, BNORM_VCOV_CLUSTER, 1);
+        q.j.cols = 1;
+        q.small = 0;
+        q.cluster[0] = (clustering){a, 2};
+        q.cluster[1] = (clustering){b, 2};
+        q.cluster_count = 2;
+        covariance c = make(NULL, &q);
+        assert_int_equal(c.clipped, v < 0);
+        assert_true(fabs(c.matrix[0] - fmax(v, 0) / (xx * xx)) <
+                    1e-12 * sum_of_squares(s, pair) / (xx * xx));
+        negative += v<0, positive += v> 0;
+        bnorm_covariance_free(&c);
+        free(s);
+    }
+    assert_true(negative > 3 && positive > 3);
 }
 
 /* Bread (J'diag(w p(1-p))J)^-1 and the scores of a logistic model. */
@@ -490,6 +530,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_way),
         cmocka_unit_test(two_ways),
+        cmocka_unit_test(negative_variances),
         cmocka_unit_test(logistic),
         cmocka_unit_test(what_does_not_matter),
         cmocka_unit_test(clusters_of_one_row),

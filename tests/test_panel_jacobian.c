@@ -83,6 +83,48 @@ static void reverse_pass(void **state)
     }
 }
 
+/* With any divisor of the variance: beside the backward pass. */
+static void divisors(void **state)
+{
+    (void)state;
+    enum { ROWS = 12, INPUTS = 2, UNITS = 3 };
+    const bnorm_rule rules[] = {{0, 1}, {0.3, 2.5}};
+    double *x = normals(1, ROWS * INPUTS), *a = normals(2, ROWS), weights[ROWS];
+    for (int i = 0; i < ROWS; i++) weights[i] = 0.3 + i % 4;
+    const double g2[UNITS] = {1, -2, 0.5};
+    for (int r = 0; r < 2; r++) {
+        bnorm_ctx *ctx = make_ctx(1);
+        bnorm_net *net;
+        assert_ok(ctx, bnorm_net_create(ctx, INPUTS, &net));
+        assert_ok(ctx, bnorm_net_dense(ctx, net, UNITS));
+        assert_ok(ctx, bnorm_net_batchnorm(ctx, net, rules[r]));
+        assert_ok(ctx, bnorm_net_activation(ctx, net, bnorm_activation_find("tanh")));
+        assert_ok(ctx, bnorm_net_start(ctx, net, 3));
+        ptrdiff_t count;
+        (void)bnorm_net_parameters(net, &count);
+        double j[ROWS * 16], gradient[16];
+        trace t;
+        bnorm_mat_f64 view = bnorm_view_f64(x, ROWS, INPUTS, BNORM_ROW_MAJOR), v;
+        assert_ok(ctx, bnorm_trace_make(ctx, net, view, weights, &t));
+        assert_ok(ctx, bnorm_trace_tangents(ctx, &t, g2, 0,
+                                            bnorm_view_f64(j, ROWS, count, BNORM_ROW_MAJOR)));
+        bnorm_pass pass = {.training = 1, .weights = weights, .ctx = ctx};
+        assert_ok(ctx, bnorm_net_up(net, &pass, view, gradient, &v));
+        for (int i = 0; i < ROWS; i++)
+            for (int c = 0; c < UNITS; c++) v.data[i * v.ld + c] = a[i] * g2[c];
+        assert_ok(ctx, bnorm_net_down(net, &pass, gradient));
+        for (ptrdiff_t c = 0; c < count; c++) {
+            double sum = 0;
+            for (int i = 0; i < ROWS; i++) sum += a[i] * j[i * count + c];
+            assert_close(sum, gradient[c], 10, 1e-13);
+        }
+        bnorm_trace_free(&t);
+        bnorm_net_destroy(net);
+        bnorm_ctx_destroy(ctx);
+    }
+    free(x), free(a);
+}
+
 /* The direction of a column g of the first G1 does what -eps/sigma^2 gamma does: nothing at eps =
  * 0, and at any eps what gamma takes back. */
 static void radial_direction(void **state)
@@ -399,6 +441,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(differences_of_scores),
         cmocka_unit_test(reverse_pass),
+        cmocka_unit_test(divisors),
         cmocka_unit_test(radial_direction),
         cmocka_unit_test(unidentified),
         cmocka_unit_test(same_bits),

@@ -8,7 +8,7 @@
  * The weights are analytic, as those of R's lm: the variance of E_i is sigma^2/omega_i, n is
  * the number of rows, and scores are weighted. Everything is computed in the coordinates
  * J W = U of the singular value decomposition of diag(sqrt(omega c)) J, whose condition is one:
- * C = W F meat F W', F = (I + what the penalties are there)^-1. Directions that J does not
+ * C = W F meat F W' (C1, C2), F = (I + what the penalties are there)^-1. Directions that J does not
  * identify (spectrum.h) are left out, never inverted; penalties on them act on the others as
  * they do at the minimum of the penalised sum. */
 #ifndef BNORM_PANEL_COVARIANCE_H
@@ -43,7 +43,7 @@ typedef struct covariance {
                        times their scale */
     double *scale;  /* parameters: lengths of the columns of diag(sqrt(omega c)) J */
     double *values; /* parameters: singular values of the scaled design */
-    double edf;     /* effective degrees of freedom: trace F; sum s^2/(s^2 + lambda) */
+    double edf;     /* effective degrees of freedom: trace F (C3) */
     double df;      /* of t: n - rank - absorbed, or the fewest clusters less one */
     double sigma;   /* of CLASSICAL: root of sum omega E^2/(n - rank - absorbed); logistic: 1 */
     ptrdiff_t clusters[2];

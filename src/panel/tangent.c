@@ -62,7 +62,7 @@ static void weighted_sums(const trace *t, ptrdiff_t cols, const double *d, const
     }
 }
 
-/* d := gamma rstd (d - sum(omega d)/n - zhat sum(omega zhat d)/M), column by column. */
+/* (C4) d := gamma rstd (d - sum(omega d)/n - zhat sum(omega zhat d)/M), column by column. */
 static void through_batchnorm(flow *f, const trace_layer *k)
 {
     const layer *l = k->l;

@@ -38,7 +38,7 @@ void bnorm_trace_free(trace *t);
 /* d(V top)/d parameters, for rows first .. of the trace: out (rows - first) x parameters. Column
  * by column
  *   dense      dZ = dX G + X dG + 1 dbias'
- *   batchnorm  dB = gamma rstd (dz - mean(dz) - zhat sum(omega zhat dz)/M) + zhat dgamma + dbeta
+ *   batchnorm  (C4) dB = gamma rstd (dz - mean(dz) - zhat sum(omega zhat dz)/M) + zhat dgamma + dbeta
  *   activation dV = a'(B) dB
  * The same bits for any number of threads. */
 bnorm_status bnorm_trace_tangents(bnorm_ctx *ctx, const trace *t, const double *top,

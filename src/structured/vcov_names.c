@@ -1,7 +1,7 @@
 /* vcov_names: which directions of the parameters are not identified, said by the parameter that
  * has the largest part in each of the simplest ones. */
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "base/ctx.h"
 #include "base/memory.h"
@@ -52,6 +52,12 @@ static bnorm_status name_parameter(bnorm_ctx *ctx, const bnorm_panel *panel, ptr
     return BNORM_OK;
 }
 
+static int by_place(const void *a, const void *b)
+{
+    ptrdiff_t x = *(const ptrdiff_t *)a, y = *(const ptrdiff_t *)b;
+    return (x > y) - (x < y);
+}
+
 bnorm_status bnorm_vcov_name_unidentified(bnorm_ctx *ctx, const bnorm_panel *panel,
                                           bnorm_vcov *vcov)
 {
@@ -65,6 +71,7 @@ bnorm_status bnorm_vcov_name_unidentified(bnorm_ctx *ctx, const bnorm_panel *pan
                               : bnorm_fail_memory(ctx, "directions that are not identified");
     if (vcov->unidentified) vcov->info.unidentified = count;
     if (status == BNORM_OK) bnorm_covariance_null(&vcov->c, null, places);
+    if (status == BNORM_OK) qsort(places, (size_t)count, sizeof *places, by_place);
     for (ptrdiff_t k = 0; k < count && status == BNORM_OK; k++) {
         char name[SIZE] = "";
         status = name_parameter(ctx, panel, places[k], name);

@@ -136,17 +136,19 @@ static void run_step(bench *b, int step, ptrdiff_t rows, ptrdiff_t cols)
         k->row_scale(&x, b->v[1], b->y, LD);
         break;
     case 21:
-        k->layer_columns(&columns, b->v[0], b->v[1], 0.7, 0.2, b->y, LD);
+        k->layer_columns_affine(&columns, &layer, b->y, LD, 0);
         break;
     case 22:
-        k->layer_columns_sums(&columns, &w_columns, b->v[0], b->v[1], 0.7, b->v[4], b->v[5],
-                              b->sums);
+        k->layer_columns_sums(&columns, &w_columns, &layer, &other_sums);
         break;
     case 23:
-        k->layer_columns_slope(&columns, &w_columns, 0.7, &s, b->y, LD);
+        k->layer_columns_slope(&columns, &w_columns, &layer, b->y, LD, 0);
         break;
     case 24:
         k->layer_sums(&x, &w, &layer, &other_sums);
+        break;
+    case 33:
+        k->layer_columns_sums(&columns, &w_columns, &layer, &sums);
         break;
     case 25:
         k->column_pivot(&columns, b->v[4]);
@@ -176,7 +178,7 @@ static void run_step(bench *b, int step, ptrdiff_t rows, ptrdiff_t cols)
         k->widen(cols, b->x, b->v[4]);
     }
 }
-enum { STEPS = 34 };
+enum { STEPS = 35 };
 
 /* Sums of at most ROWS * LD terms of size about 1, fused or not: far above either's rounding,
  * far below a term lost or doubled. */
@@ -262,6 +264,58 @@ static void place_does_not_matter(void **state)
         }
 }
 
+enum { WIDE = 48 /* columns apart by whole lines, so that they may be streamed */ };
+
+/* Element (r, c) of a row-major bench at (c, r) of a column-major one, WIDE apart. */
+static void turn(const bench *from, const char *data, char *to)
+{
+    size_t size = from->k->size;
+    for (ptrdiff_t r = 0; r < ROWS; r++)
+        for (ptrdiff_t c = 0; c < COLS; c++)
+            memcpy(to + (size_t)(c * WIDE + r) * size, data + (size_t)(r * LD + c) * size,
+                   size);
+}
+
+/* Layer normalisation of a row gives the same bits in both layouts, streamed and not, beside rows
+ * whose statistics no float can hold. */
+static void layers_agree_on_layout(void **state)
+{
+    (void)state;
+    for (int isa = 0; isa < BNORM_ISA_COUNT; isa++)
+        for (int k = 0; k < 8; k++) {
+            int slope = k >> 1 & 1, stream = k >> 2;
+            const bnorm_kernels *table = bnorm_kernels_at(isa, k & 1 ? 4 : 8);
+            if (!table) continue;
+            bench b = bench_make(table, 0);
+            size_t size = table->size;
+            char *x = aligned_alloc(64, COLS * WIDE * 8),
+                 *w = aligned_alloc(64, COLS * WIDE * 8);
+            char *y = aligned_alloc(64, COLS * WIDE * 8);
+            turn(&b, b.x, x);
+            turn(&b, b.w, w);
+            b.v[1][0] = b.v[1][18] = b.v[1][ROWS - 1] = 1e25;
+            for (ptrdiff_t r = 0; r < ROWS; r++) b.v[1][r] = fabs(b.v[1][r]);
+            bnorm_layer_rows l = {b.v[0], b.v[1], b.v[2], b.v[3], b.x, b.w, 0, 2};
+            bnorm_tile rows = tile(b.x, ROWS, COLS), dy = tile(b.w, ROWS, COLS);
+            bnorm_tile cols = {x, ROWS, COLS, WIDE}, dy_cols = {w, ROWS, COLS, WIDE};
+            if (slope) {
+                table->layer_slope(&rows, &dy, &l, b.y, LD, stream);
+                table->layer_columns_slope(&cols, &dy_cols, &l, y, WIDE, stream);
+            } else {
+                table->layer_affine(&rows, &l, b.y, LD, stream);
+                table->layer_columns_affine(&cols, &l, y, WIDE, stream);
+            }
+            for (ptrdiff_t r = 0; r < ROWS; r++)
+                for (ptrdiff_t c = 0; c < COLS; c++)
+                    assert_memory_equal(y + (size_t)(c * WIDE + r) * size,
+                                        b.y + (size_t)(r * LD + c) * size, size);
+            free(x);
+            free(w);
+            free(y);
+            bench_free(&b);
+        }
+}
+
 static void choice(void **state)
 {
     (void)state;
@@ -287,6 +341,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_set_does_what_scalar_does),
         cmocka_unit_test(place_does_not_matter),
+        cmocka_unit_test(layers_agree_on_layout),
         cmocka_unit_test(choice),
     };
     return cmocka_run_group_tests_name("kernel", tests, NULL, NULL);

@@ -122,16 +122,14 @@ typedef struct bnorm_kernels {
     void (*layer_slope)(const bnorm_tile *x, const bnorm_tile *w, const bnorm_layer_rows *l,
                         void *dx, ptrdiff_t ld, int stream);
 
-    /* The same of rows of a column-major tile of one channel, with the statistics of each row. Of
-     * the sums, u and ud are by row, sums is dgamma and dbeta; a: p, q, mean and rstd (scale) by
-     * row. */
-    void (*layer_columns)(const bnorm_tile *x, const double *mean, const double *rstd,
-                          double gamma, double beta, void *y, ptrdiff_t ld);
-    void (*layer_columns_sums)(const bnorm_tile *x, const bnorm_tile *w, const double *mean,
-                               const double *rstd, double gamma, double *u, double *ud,
-                               double sums[2]);
-    void (*layer_columns_slope)(const bnorm_tile *x, const bnorm_tile *w, double gamma,
-                                const bnorm_slope *a, void *dx, ptrdiff_t ld);
+    /* The same of the rows of a column-major tile, with the statistics of each; but sums of rows
+     * are added to, too. channels: its columns are one channel. ahead: so many rows on. */
+    void (*layer_columns_affine)(const bnorm_tile *x, const bnorm_layer_rows *l, void *y,
+                                 ptrdiff_t ld, int stream);
+    void (*layer_columns_sums)(const bnorm_tile *x, const bnorm_tile *w,
+                               const bnorm_layer_rows *l, const bnorm_layer_sums *to);
+    void (*layer_columns_slope)(const bnorm_tile *x, const bnorm_tile *w,
+                                const bnorm_layer_rows *l, void *dx, ptrdiff_t ld, int stream);
 
     void (*widen)(ptrdiff_t count, const void *from, double *to);
     void (*narrow)(ptrdiff_t count, const double *from, void *to);

@@ -1,87 +1,143 @@
-/* group_columns: groups of rows of a column-major matrix, gone through column by column, with the
- * statistics of some of its rows at hand. */
+/* group_columns: groups of rows of a column-major matrix. So many rows at a time are gone through
+ * twice as stay in the second cache, some columns beside each other. */
 #include "matrix/groups.h"
 
-enum { TOGETHER = 256 /* rows at a time */ };
+#include "base/size.h"
 
-/* Columns of channel c of the group, rows r, of a column-major view. */
-static bnorm_tile channel_tile(const bnorm_group_job *job, const bnorm_view *v, bnorm_range r,
-                               ptrdiff_t c)
+enum {
+    TOGETHER = 256,             /* rows at a time, at most */
+    LEAST = 64,                 /* and at least: whole lines, a run of them in a column */
+    TOGETHER_BYTES = 512 * 1024 /* between, the bytes of these rows */
+};
+
+/* Some rows of a group, and the numbers of each. */
+typedef struct rows {
+    const bnorm_group_job *job;
+    ptrdiff_t g, first, count;
+    double mean[TOGETHER], rstd[TOGETHER], p[TOGETHER], q[TOGETHER];
+} rows;
+
+/* Columns of these rows, from channel c of the group on: one channel, or all where a channel is a
+ * column. */
+static bnorm_tile tile_of(const rows *some, const bnorm_view *v, ptrdiff_t c)
 {
-    return bnorm_view_tile(v, r.begin, r.end, c * job->span, (c + 1) * job->span);
+    const bnorm_group_job *job = some->job;
+    ptrdiff_t begin = (some->g * job->members + c) * job->span;
+    ptrdiff_t count = job->span == 1 ? job->members : job->span;
+    return bnorm_view_tile(v, some->first, some->first + some->count, begin, begin + count);
 }
 
-/* mean and rstd of some rows: a column-major view is the row-major view of its transpose. */
-static void row_statistics(const bnorm_group_job *job, ptrdiff_t g, bnorm_range r, double *mean,
-                           double *rstd)
+/* The statistics, gamma and beta of such a tile. */
+static bnorm_layer_rows layer_of(const rows *some, ptrdiff_t c)
 {
+    const bnorm_group_job *job = some->job;
+    c += some->g * job->members;
+    return (bnorm_layer_rows){.mean = some->mean,
+                              .rstd = some->rstd,
+                              .p = some->p,
+                              .q = some->q,
+                              .gamma = bnorm_view_entry(job->of.x, job->gamma, c),
+                              .beta = bnorm_view_entry(job->of.x, job->beta, c),
+                              .channels = job->span != 1,
+                              .ahead = job->far ? some->count : 0};
+}
+
+/* Channels in steps of what a tile takes. */
+static ptrdiff_t step_of(const bnorm_group_job *job)
+{
+    return job->span == 1 ? job->members : 1;
+}
+
+/* mean and rstd of the rows: a column-major view is the row-major view of its transpose. */
+static void statistics(rows *some)
+{
+    const bnorm_group_job *job = some->job;
     const bnorm_view *x = job->of.x;
-    ptrdiff_t rows = r.end - r.begin;
+    ptrdiff_t count = some->count;
     double pivot[TOGETHER], m2[TOGETHER], n = (double)job->line;
-    bnorm_tile t = {bnorm_view_at(x, r.begin, g * job->line), job->line, rows, x->ld};
+    bnorm_tile t = {bnorm_view_at(x, some->first, some->g * job->line), job->line, count,
+                    x->ld};
     x->k->row_pivot(&t, pivot);
     for (int pass = 0; pass < 3; pass++) { /* as matrix/moments.c */
-        for (ptrdiff_t i = 0; i < rows; i++) mean[i] = m2[i] = 0;
-        x->k->row_sums(&t, NULL, pivot, mean, m2);
-        if (!x->k->moments(rows, n, pivot, mean, m2)) break;
+        for (ptrdiff_t i = 0; i < count; i++) some->mean[i] = m2[i] = 0;
+        x->k->row_sums(&t, NULL, pivot, some->mean, m2);
+        if (!x->k->moments(count, n, pivot, some->mean, m2)) break;
     }
-    for (ptrdiff_t i = 0; i < rows; i++) rstd[i] = bnorm_rstd(m2[i] / n, job->of.eps);
+    x->k->scales(count, m2, n, job->of.eps, NULL, some->rstd, m2);
 }
 
-static void forward_columns(const bnorm_group_job *job, ptrdiff_t g, bnorm_range r)
+static void forward_columns(rows *some)
 {
+    const bnorm_group_job *job = some->job;
     const bnorm_view *x = job->of.x, *y = job->of.out;
-    double mean[TOGETHER], rstd[TOGETHER];
-    row_statistics(job, g, r, mean, rstd);
-    for (ptrdiff_t i = r.begin; i < r.end; i++) {
-        job->of.mean[i * job->of.groups + g] = mean[i - r.begin];
-        job->of.rstd[i * job->of.groups + g] = rstd[i - r.begin];
+    statistics(some);
+    for (ptrdiff_t i = 0; i < some->count; i++) {
+        ptrdiff_t at = (some->first + i) * job->of.groups + some->g;
+        job->of.mean[at] = some->mean[i];
+        job->of.rstd[at] = some->rstd[i];
     }
-    for (ptrdiff_t c = g * job->members; c < (g + 1) * job->members; c++) {
-        bnorm_tile t = channel_tile(job, x, r, c);
-        x->k->layer_columns(&t, mean, rstd, job->wide_gamma[c], job->wide_beta[c],
-                            bnorm_view_at(y, r.begin, c * job->span), y->ld);
+    for (ptrdiff_t c = 0; c < job->members; c += step_of(job)) {
+        bnorm_tile t = tile_of(some, x, c);
+        bnorm_layer_rows l = layer_of(some, c);
+        x->k->layer_columns_affine(&t, &l, (void *)tile_of(some, y, c).data, y->ld,
+                                   job->stream);
     }
 }
 
-static void backward_columns(const bnorm_group_job *job, ptrdiff_t b, ptrdiff_t g,
-                             bnorm_range r)
+/* p and q, and what the rows add to dgamma and dbeta of block b. */
+static void sums(rows *some, ptrdiff_t b)
 {
-    const bnorm_view *x = job->of.x, *out = job->of.out;
-    double mean[TOGETHER], rstd[TOGETHER], p[TOGETHER] = {0}, q[TOGETHER] = {0},
-                                           n = (double)job->line;
-    double *dgamma = job->sums + 2 * b * job->of.channels, *dbeta = dgamma + job->of.channels;
-    for (ptrdiff_t i = r.begin; i < r.end; i++) {
-        mean[i - r.begin] = job->of.mean_in[i * job->of.groups + g];
-        rstd[i - r.begin] = job->of.rstd_in[i * job->of.groups + g];
+    const bnorm_group_job *job = some->job;
+    double *dgamma = job->sums + 2 * b * job->of.channels + some->g * job->members;
+    double n = (double)job->line;
+    for (ptrdiff_t i = 0; i < some->count; i++) some->p[i] = some->q[i] = 0;
+    for (ptrdiff_t c = 0; c < job->members; c += step_of(job)) {
+        bnorm_tile x = tile_of(some, job->of.x, c), w = tile_of(some, job->of.w, c);
+        bnorm_layer_rows l = layer_of(some, c);
+        bnorm_layer_sums to = {some->p, some->q, dgamma + c, dgamma + job->of.channels + c};
+        job->of.x->k->layer_columns_sums(&x, &w, &l, &to);
     }
-    ptrdiff_t first = g * job->members, end = first + job->members;
-    for (ptrdiff_t c = first; c < end; c++) {
-        bnorm_tile t = channel_tile(job, x, r, c), w = channel_tile(job, job->of.w, r, c);
-        double sums[2] = {0, 0};
-        x->k->layer_columns_sums(&t, &w, mean, rstd, job->wide_gamma[c], p, q, sums);
-        dgamma[c] += sums[0];
-        dbeta[c] += sums[1];
+    for (ptrdiff_t i = 0; i < some->count; i++) {
+        some->p[i] /= n;
+        some->q[i] = some->rstd[i] * (some->rstd[i] * some->q[i] / n);
     }
-    for (ptrdiff_t i = 0; i < r.end - r.begin; i++) {
-        p[i] /= n;
-        q[i] *= rstd[i] * rstd[i] / n;
+}
+
+static void backward_columns(rows *some, ptrdiff_t b)
+{
+    const bnorm_group_job *job = some->job;
+    const bnorm_view *x = job->of.x, *w = job->of.w, *out = job->of.out;
+    for (ptrdiff_t i = 0; i < some->count; i++) {
+        ptrdiff_t at = (some->first + i) * job->of.groups + some->g;
+        some->mean[i] = job->of.mean_in[at];
+        some->rstd[i] = job->of.rstd_in[at];
     }
-    bnorm_slope a = {mean, rstd, p, q};
-    for (ptrdiff_t c = first; out && c < end; c++) {
-        bnorm_tile t = channel_tile(job, x, r, c), w = channel_tile(job, job->of.w, r, c);
-        x->k->layer_columns_slope(&t, &w, job->wide_gamma[c], &a,
-                                  bnorm_view_at(out, r.begin, c * job->span), out->ld);
+    sums(some, b);
+    for (ptrdiff_t c = 0; out && c < job->members; c += step_of(job)) {
+        bnorm_tile tx = tile_of(some, x, c), tw = tile_of(some, w, c);
+        bnorm_layer_rows l = layer_of(some, c);
+        x->k->layer_columns_slope(&tx, &tw, &l, (void *)tile_of(some, out, c).data, out->ld,
+                                  job->stream);
     }
+}
+
+/* By the length of a row alone. */
+static ptrdiff_t together(const bnorm_group_job *job)
+{
+    ptrdiff_t row = job->line * (ptrdiff_t)job->of.x->k->size * (job->of.w ? 2 : 1);
+    return smaller(larger(TOGETHER_BYTES / row / LEAST * LEAST, LEAST), TOGETHER);
 }
 
 void bnorm_group_columns(const bnorm_group_job *job, ptrdiff_t b, ptrdiff_t g, bnorm_range r)
 {
-    for (ptrdiff_t row = r.begin; row < r.end; row += TOGETHER) {
-        ptrdiff_t end = row + TOGETHER < r.end ? row + TOGETHER : r.end;
+    ptrdiff_t most = together(job);
+    rows some = {.job = job, .g = g};
+    for (ptrdiff_t row = r.begin; row < r.end; row += most) {
+        some.first = row;
+        some.count = smaller(most, r.end - row);
         if (job->of.w)
-            backward_columns(job, b, g, (bnorm_range){row, end});
+            backward_columns(&some, b);
         else
-            forward_columns(job, g, (bnorm_range){row, end});
+            forward_columns(&some);
     }
 }

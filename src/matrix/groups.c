@@ -3,11 +3,12 @@
 #include "matrix/groups.h"
 
 #include "base/ctx.h"
+#include "base/size.h"
 #include "matrix/scratch.h"
 
 enum {
     BLOCKS = 16,              /* at most: each has its own sums */
-    BLOCK_BYTES = 128 * 1024, /* of a row-major matrix, if there are fewer */
+    BLOCK_BYTES = 128 * 1024, /* of one, if there are fewer */
     FAR_BYTES = 512 * 1024    /* more than the caches of one core */
 };
 
@@ -30,10 +31,10 @@ static void group_task(void *argument, ptrdiff_t k)
 
 static ptrdiff_t height_of(const bnorm_view *x)
 {
-    ptrdiff_t height = (x->rows - 1) / BLOCKS + 1;
-    if (x->layout == BNORM_COL_MAJOR) return (height - 1) / 16 * 16 + 16;
     ptrdiff_t rows = BLOCK_BYTES / (x->cols * (ptrdiff_t)x->k->size);
-    return ((height > rows ? height : rows) - 1) / 8 * 8 + 8;
+    ptrdiff_t height = larger((x->rows - 1) / BLOCKS + 1, rows);
+    ptrdiff_t unit = x->layout == BNORM_COL_MAJOR ? 64 : 8; /* runs of whole lines */
+    return (height - 1) / unit * unit + unit;
 }
 
 static bnorm_group_job job_of(const bnorm_groups *given)
@@ -82,8 +83,9 @@ static void widen_both(bnorm_group_job *job, bnorm_scratch *scratch)
 {
     job->gamma = job->of.gamma;
     job->beta = job->of.beta;
+    const double *wide_beta;
     widen_one(job->of.x, job->of.channels, 1, scratch, &job->wide_gamma, &job->gamma);
-    widen_one(job->of.x, job->of.channels, 0, scratch, &job->wide_beta, &job->beta);
+    widen_one(job->of.x, job->of.channels, 0, scratch, &wide_beta, &job->beta);
 }
 
 static bnorm_status check_groups(bnorm_ctx *ctx, const bnorm_groups *g)

@@ -20,7 +20,7 @@ typedef struct bnorm_groups {
 typedef struct bnorm_group_job {
     bnorm_groups of;
     const void *gamma, *beta; /* of the precision of x, never NULL */
-    const double *wide_gamma, *wide_beta;
+    const double *wide_gamma;
     double *sums; /* backward */
     ptrdiff_t height, blocks;
     ptrdiff_t line, members, span; /* values of a group; its channels; values of a channel */

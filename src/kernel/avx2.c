@@ -35,6 +35,14 @@ static inline void stream_f32(float *to, vf v)
 #define MADD(a, b, c)  ((vd)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
 #define MADDF(a, b, c) ((vf)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
 
+/* The lesser and the greater of two; the second where one is NaN, or both are zeros. */
+#define LESSER            LESSER
+#define GREATER           GREATER
+#define LESSER_f64(a, b)  ((vd)_mm256_min_pd((__m256d)(a), (__m256d)(b)))
+#define LESSER_f32(a, b)  ((vf)_mm256_min_ps((__m256)(a), (__m256)(b)))
+#define GREATER_f64(a, b) ((vd)_mm256_max_pd((__m256d)(a), (__m256d)(b)))
+#define GREATER_f32(a, b) ((vf)_mm256_max_ps((__m256)(a), (__m256)(b)))
+
 /* The even and the odd lanes, or pairs of lanes, of a and b; see lanes.inc. */
 static inline vd even_lanes(vd a, vd b)
 {

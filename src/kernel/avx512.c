@@ -38,6 +38,19 @@ static inline void stream_f32(float *to, vf v)
  * processor. */
 #define LESS(a, b) ((vd)_mm512_fmsub_pd((__m512d)(a), _mm512_set1_pd(1), (__m512d)(b)))
 
+/* The lesser and the greater of two; the second where one is NaN, or both are zeros. */
+#define LESSER            LESSER
+#define GREATER           GREATER
+#define LESSER_f64(a, b)  ((vd)_mm512_min_pd((__m512d)(a), (__m512d)(b)))
+#define LESSER_f32(a, b)  ((vf)_mm512_min_ps((__m512)(a), (__m512)(b)))
+#define GREATER_f64(a, b) ((vd)_mm512_max_pd((__m512d)(a), (__m512d)(b)))
+#define GREATER_f32(a, b) ((vf)_mm512_max_ps((__m512)(a), (__m512)(b)))
+
+/* a 2^k for whole k, rounded once. */
+#define SCALE           SCALE
+#define SCALE_f64(a, k) ((vd)_mm512_scalef_pd((__m512d)(a), (__m512d)(k)))
+#define SCALE_f32(a, k) ((vf)_mm512_scalef_ps((__m512)(a), (__m512)(k)))
+
 /* A strip of eight vectors with its sums and pivots fits 32 registers. */
 #define STRIP 8
 

@@ -16,6 +16,9 @@
 #pragma GCC target("avx2,fma")
 #endif
 
+/* Inlined even where table.inc sets other options than the command line. */
+#define INLINE static inline __attribute__((always_inline))
+
 #define ISA    avx2
 #define LANES  4
 #define FLOATS 8
@@ -23,11 +26,11 @@ typedef double vd __attribute__((vector_size(32)));
 typedef float vf __attribute__((vector_size(32)));
 
 /* Past the caches, to an address aligned to the vector. */
-static inline void stream_f64(double *to, vd v)
+INLINE void stream_f64(double *to, vd v)
 {
     _mm256_stream_pd(to, (__m256d)v);
 }
-static inline void stream_f32(float *to, vf v)
+INLINE void stream_f32(float *to, vf v)
 {
     _mm256_stream_ps(to, (__m256)v);
 }
@@ -44,25 +47,25 @@ static inline void stream_f32(float *to, vf v)
 #define GREATER_f32(a, b) ((vf)_mm256_max_ps((__m256)(a), (__m256)(b)))
 
 /* The even and the odd lanes, or pairs of lanes, of a and b; see lanes.inc. */
-static inline vd even_lanes(vd a, vd b)
+INLINE vd even_lanes(vd a, vd b)
 {
     return (vd)_mm256_unpacklo_pd((__m256d)a, (__m256d)b);
 }
-static inline vd odd_lanes(vd a, vd b)
+INLINE vd odd_lanes(vd a, vd b)
 {
     return (vd)_mm256_unpackhi_pd((__m256d)a, (__m256d)b);
 }
-static inline vd even_pairs(vd a, vd b)
+INLINE vd even_pairs(vd a, vd b)
 {
     return (vd)_mm256_permute2f128_pd((__m256d)a, (__m256d)b, 0x20);
 }
-static inline vd odd_pairs(vd a, vd b)
+INLINE vd odd_pairs(vd a, vd b)
 {
     return (vd)_mm256_permute2f128_pd((__m256d)a, (__m256d)b, 0x31);
 }
 
 /* Compilers find this conversion in halves only. */
-static inline vd load_full_f32(const float *from)
+INLINE vd load_full_f32(const float *from)
 {
     return (vd)_mm256_cvtps_pd(_mm_loadu_ps(from));
 }

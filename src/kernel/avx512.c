@@ -16,17 +16,20 @@
 #pragma GCC target("avx512f,avx512vl,prefer-vector-width=512")
 #endif
 
+/* Inlined even where table.inc sets other options than the command line. */
+#define INLINE static inline __attribute__((always_inline))
+
 #define ISA    avx512
 #define LANES  8
 #define FLOATS 16
 typedef double vd __attribute__((vector_size(64)));
 typedef float vf __attribute__((vector_size(64)));
 
-static inline void stream_f64(double *to, vd v)
+INLINE void stream_f64(double *to, vd v)
 {
     _mm512_stream_pd(to, (__m512d)v);
 }
-static inline void stream_f32(float *to, vf v)
+INLINE void stream_f32(float *to, vf v)
 {
     _mm512_stream_ps(to, (__m512)v);
 }
@@ -55,49 +58,49 @@ static inline void stream_f32(float *to, vf v)
 #define STRIP 8
 
 /* The even and the odd lanes, or pairs of lanes, of a and b; see lanes.inc. */
-static inline vd even_lanes(vd a, vd b)
+INLINE vd even_lanes(vd a, vd b)
 {
     return (vd)_mm512_unpacklo_pd((__m512d)a, (__m512d)b);
 }
-static inline vd odd_lanes(vd a, vd b)
+INLINE vd odd_lanes(vd a, vd b)
 {
     return (vd)_mm512_unpackhi_pd((__m512d)a, (__m512d)b);
 }
-static inline vd even_pairs(vd a, vd b)
+INLINE vd even_pairs(vd a, vd b)
 {
     return (vd)_mm512_shuffle_f64x2((__m512d)a, (__m512d)b, 0x88);
 }
-static inline vd odd_pairs(vd a, vd b)
+INLINE vd odd_pairs(vd a, vd b)
 {
     return (vd)_mm512_shuffle_f64x2((__m512d)a, (__m512d)b, 0xdd);
 }
 
 /* Compilers find this conversion in halves only. */
-static inline vd load_full_f32(const float *from)
+INLINE vd load_full_f32(const float *from)
 {
     return (vd)_mm512_cvtps_pd(_mm256_loadu_ps(from));
 }
 #define CONVERTS 1
 
 /* The first k lanes from memory, `fill` in the others. */
-static inline vd get_part_f64(const double *from, ptrdiff_t k, vd fill)
+INLINE vd get_part_f64(const double *from, ptrdiff_t k, vd fill)
 {
     return (vd)_mm512_mask_loadu_pd((__m512d)fill, (__mmask8)((1u << k) - 1), from);
 }
-static inline vf get_part_f32(const float *from, ptrdiff_t k, vf fill)
+INLINE vf get_part_f32(const float *from, ptrdiff_t k, vf fill)
 {
     return (vf)_mm512_mask_loadu_ps((__m512)fill, (__mmask16)((1u << k) - 1), from);
 }
-static inline vd load_part_f32(const float *from, ptrdiff_t k, vd fill)
+INLINE vd load_part_f32(const float *from, ptrdiff_t k, vd fill)
 {
     __mmask8 mask = (__mmask8)((1u << k) - 1);
     return (vd)_mm512_mask_cvtps_pd((__m512d)fill, mask, _mm256_maskz_loadu_ps(mask, from));
 }
-static inline void put_part_f64(double *to, ptrdiff_t k, vd v)
+INLINE void put_part_f64(double *to, ptrdiff_t k, vd v)
 {
     _mm512_mask_storeu_pd(to, (__mmask8)((1u << k) - 1), (__m512d)v);
 }
-static inline void put_part_f32(float *to, ptrdiff_t k, vf v)
+INLINE void put_part_f32(float *to, ptrdiff_t k, vf v)
 {
     _mm512_mask_storeu_ps(to, (__mmask16)((1u << k) - 1), (__m512)v);
 }

@@ -89,18 +89,16 @@ static void sums(rows *some, ptrdiff_t b)
 {
     const bnorm_group_job *job = some->job;
     double *dgamma = job->sums + 2 * b * job->of.channels + some->g * job->members;
-    double n = (double)job->line;
-    for (ptrdiff_t i = 0; i < some->count; i++) some->p[i] = some->q[i] = 0;
+    double u[TOGETHER], ud[TOGETHER], scale[TOGETHER], n = (double)job->line;
+    for (ptrdiff_t i = 0; i < some->count; i++) u[i] = ud[i] = 0;
     for (ptrdiff_t c = 0; c < job->members; c += step_of(job)) {
         bnorm_tile x = tile_of(some, job->of.x, c), w = tile_of(some, job->of.w, c);
         bnorm_layer_rows l = layer_of(some, c);
-        bnorm_layer_sums to = {some->p, some->q, dgamma + c, dgamma + job->of.channels + c};
+        bnorm_layer_sums to = {u, ud, dgamma + c, dgamma + job->of.channels + c};
         job->of.x->k->layer_columns_sums(&x, &w, &l, &to);
     }
-    for (ptrdiff_t i = 0; i < some->count; i++) {
-        some->p[i] /= n;
-        some->q[i] = some->rstd[i] * (some->rstd[i] * some->q[i] / n);
-    }
+    bnorm_coefficients coefficients = {scale, some->p, some->q};
+    job->of.x->k->slopes(some->count, n, n, NULL, some->rstd, u, ud, &coefficients);
 }
 
 static void backward_columns(rows *some, ptrdiff_t b)

@@ -116,7 +116,8 @@ static void sums(rows *some, ptrdiff_t b)
     const bnorm_group_job *job = some->job;
     double *dgamma = job->sums + 2 * b * job->of.channels + some->g * job->members,
            n = (double)job->line;
-    bnorm_layer_sums to = {some->p, some->q, dgamma, dgamma + job->of.channels};
+    double u[TOGETHER], ud[TOGETHER], scale[TOGETHER];
+    bnorm_layer_sums to = {u, ud, dgamma, dgamma + job->of.channels};
     if (job->span == 1) {
         bnorm_tile x = tile_of(some, job->of.x), w = tile_of(some, job->of.w);
         bnorm_layer_rows l = layer_of(some, -1);
@@ -124,10 +125,8 @@ static void sums(rows *some, ptrdiff_t b)
     } else {
         for (ptrdiff_t i = 0; i < some->count; i++) channel_sums(some, i, &to);
     }
-    for (ptrdiff_t i = 0; i < some->count; i++) {
-        some->p[i] /= n;
-        some->q[i] = some->rstd[i] * (some->rstd[i] * some->q[i] / n);
-    }
+    bnorm_coefficients coefficients = {scale, some->p, some->q};
+    job->of.x->k->slopes(some->count, n, n, NULL, some->rstd, u, ud, &coefficients);
 }
 
 /* With u = gamma w: dx = rstd [ u - mean(u) - xhat mean(xhat u) ]. */

@@ -170,12 +170,15 @@ bnorm_status bnorm_fitting_ask(fitting *f)
 
 bnorm_status bnorm_fitting_diverged(fitting *f, ptrdiff_t epoch)
 {
-    if (epoch < 1 || f->options.optimizer == BNORM_OPTIMIZER_LBFGS)
+    if (epoch < 1)
         return bnorm_fail(
             f->ctx, BNORM_E_NONFINITE,
-            "the objective is not finite in epoch %td: scale the inputs, or start "
-            "from smaller parameters",
-            epoch);
+            "the objective is not finite at the start: scale the inputs, or start "
+            "from smaller parameters");
+    if (f->options.optimizer == BNORM_OPTIMIZER_LBFGS)
+        return bnorm_fail(f->ctx, BNORM_E_NONFINITE,
+                          "the loss of the held-out rows is not finite in iteration %td",
+                          epoch);
     return bnorm_fail(f->ctx, BNORM_E_NONFINITE,
                       "the objective is not finite in epoch %td: lower the rate, now %g", epoch,
                       f->options.rate);

@@ -1,6 +1,7 @@
 """Structured (panel) models: linear terms, networks and fixed effects, from a formula and a table."""
 from __future__ import annotations
 
+import os
 from typing import Any, Mapping, Sequence
 
 from . import _core
@@ -199,6 +200,13 @@ class PanelNet:
     def _use(self, threads: int | None) -> int | None:
         return self._threads if threads is None else threads
 
+    # ---------------------------------------------------------------------------------- files
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> PanelResults:
+        """Reads the file of a fitted model: results that predict and tell, but have no rows."""
+        return PanelResults.load(path)
+
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_spare": []}
 
@@ -219,5 +227,3 @@ def _weights(weights: Any, table: Table) -> Array:
     if weights.dtype.kind not in "fiub":
         raise TypeError(f"weights: expected numbers, got {weights.dtype}")
     return np.asarray(weights, dtype=np.float64)
-
-

@@ -1,6 +1,8 @@
 """The results of structured models: coefficients and what they rest on, effects, margins, predictions."""
 from __future__ import annotations
 
+import os
+import tempfile
 from typing import Any, Mapping, Sequence
 
 from . import _core
@@ -14,14 +16,14 @@ NEW_LEVELS = ("error", "nan", "zero")  # bnorm_new_level
 
 
 class PanelResults(Inference):
-    """A fitted structured model: made by `PanelNet.fit`.
+    """A fitted structured model: made by `PanelNet.fit` or `PanelNet.load`.
 
     Vectors and tables are pandas objects where the data were a DataFrame; otherwise they are NumPy arrays, in the order
     of `names`. info: a `PanelInfo`; report: a `PanelReport` of the fit, or None.
     """
 
     def __init__(self) -> None:
-        raise TypeError("PanelResults come from PanelNet.fit")
+        raise TypeError("PanelResults come from PanelNet.fit and PanelNet.load")
 
     @classmethod
     def _of(cls, core: Any, origin: Origin, report: PanelReport | None, vcov: Any = None,
@@ -106,6 +108,15 @@ class PanelResults(Inference):
     def params(self) -> Any:
         """theta: the coefficients of the linear terms."""
         return self._series(self._core.coefficients(), "parameter")
+
+    @property
+    def members(self) -> Any:
+        """The coefficients of each member of a bag, one a row; their spread is a bootstrap standard error."""
+        values = self._core.members().reshape(-1, max(len(self._origin.names), 1))[:, :len(self._origin.names)]
+        if not self._origin.is_pandas:
+            return values
+        import pandas
+        return pandas.DataFrame(values, columns=self._origin.names)
 
     @property
     def parameters(self) -> dict[str, Array]:
@@ -318,3 +329,31 @@ class PanelResults(Inference):
     def __repr__(self) -> str:
         return f"PanelResults({self.formula!r}: {self.info.rows} rows, {len(self.names)} linear terms)"
 
+    # ------------------------------------------------------------------------------------ files
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes the file (safetensors) that the command and the R package read too."""
+        self._core.save(path, self._vcov)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> PanelResults:
+        """Reads the file of a fitted model: it predicts and tells, but has no rows."""
+        core, vcov = _core.panel_load(path)
+        return cls._of(core, Origin.of(core, None), None, vcov)
+
+    def __getstate__(self) -> dict:
+        """The file, and the residuals once they were asked for; the table stays behind."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "model")
+            self.save(path)
+            with open(path, "rb") as file:
+                model = file.read()
+        return {"model": model, "report": self.report, "kept": self._kept}
+
+    def __setstate__(self, state: dict) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "model")
+            with open(path, "wb") as file:
+                file.write(state["model"])
+            self.__dict__.update(PanelResults.load(path).__dict__)
+        self.report, self._kept = state["report"], state["kept"]

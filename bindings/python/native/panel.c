@@ -168,6 +168,32 @@ static PyObject *panel(PyObject *module, PyObject *const *args, Py_ssize_t count
     return object;
 }
 
+/* panel_load(path) -> Panel, Vcov or None */
+static PyObject *panel_load(PyObject *module, PyObject *path)
+{
+    py_call c;
+    PyObject *bytes = NULL, *result = NULL;
+    bnorm_panel *made = NULL;
+    bnorm_vcov *vcov = NULL;
+    if (!PyUnicode_FSConverter(path, &bytes)) return NULL;
+    if (bnorm_py_call_start(&c, module, NULL) == 0) {
+        bnorm_status status = bnorm_panel_load(c.ctx, PyBytes_AsString(bytes), &made, &vcov);
+        if (status) {
+            bnorm_py_raise(&c, status);
+        } else {
+            PyObject *second = vcov ? bnorm_py_vcov_new(c.state, vcov) : Py_None;
+            if (second == Py_None) Py_INCREF(second);
+            PyObject *first = new_panel(c.state, made);
+            if (first && second) result = PyTuple_Pack(2, first, second);
+            Py_XDECREF(first);
+            Py_XDECREF(second);
+        }
+        bnorm_py_call_end(&c);
+    }
+    Py_DECREF(bytes);
+    return result;
+}
+
 /* ----------------------------------------------------------------------------------- types */
 
 #define FAST(name, f)                                                                          \
@@ -181,10 +207,12 @@ static PyMethodDef panel_methods[] = {
     {"about", bnorm_py_panel_about, METH_NOARGS, NULL},
     {"rows", bnorm_py_panel_rows, METH_NOARGS, NULL},
     {"coefficients", bnorm_py_panel_coefficients, METH_NOARGS, NULL},
+    {"members", bnorm_py_panel_members, METH_NOARGS, NULL},
     {"effects", bnorm_py_panel_effects, METH_O, NULL},
     {"blocks", bnorm_py_panel_blocks, METH_NOARGS, NULL},
     {"residuals", bnorm_py_panel_residuals, METH_NOARGS, NULL},
     {"values", bnorm_py_panel_values, METH_O, NULL},
+    FAST("save", bnorm_py_panel_save),
     FAST("fit", bnorm_py_panel_fit),
     FAST("design", bnorm_py_panel_design),
     FAST("vcov", bnorm_py_panel_vcov),
@@ -221,7 +249,8 @@ static PyType_Spec vcov_spec = {.name = "bnorm._core.Vcov",
                                 .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
                                 .slots = vcov_slots};
 
-static PyMethodDef makers[] = {BNORM_PY_METHOD(panel), {NULL, NULL, 0, NULL}};
+static PyMethodDef makers[] = {
+    BNORM_PY_METHOD(panel), {"panel_load", panel_load, METH_O, NULL}, {NULL, NULL, 0, NULL}};
 
 int bnorm_py_add_panel(PyObject *module)
 {

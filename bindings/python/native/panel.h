@@ -45,8 +45,10 @@ PyObject *bnorm_py_panel_names(PyObject *self, PyObject *part);
 PyObject *bnorm_py_panel_about(PyObject *self, PyObject *unused);
 PyObject *bnorm_py_panel_rows(PyObject *self, PyObject *unused);
 PyObject *bnorm_py_panel_coefficients(PyObject *self, PyObject *unused);
+PyObject *bnorm_py_panel_members(PyObject *self, PyObject *unused);
 PyObject *bnorm_py_panel_effects(PyObject *self, PyObject *factor);
 PyObject *bnorm_py_panel_blocks(PyObject *self, PyObject *unused);
+PyObject *bnorm_py_panel_save(PyObject *self, PyObject *const *args, Py_ssize_t count);
 
 /* What it computes. */
 PyObject *bnorm_py_panel_fit(PyObject *self, PyObject *const *args, Py_ssize_t count);

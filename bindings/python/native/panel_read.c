@@ -157,6 +157,24 @@ PyObject *bnorm_py_panel_coefficients(PyObject *object, PyObject *unused)
     return made;
 }
 
+/* members() -> theta of each member of a bag, one after another; none without a bag */
+PyObject *bnorm_py_panel_members(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    py_panel *self = (py_panel *)object;
+    py_call c;
+    bnorm_panel_info info;
+    PyObject *made = NULL;
+    bnorm_panel *panel = bnorm_py_panel_enter(self, &c, NULL);
+    if (panel && !describe(&c, panel, &info)) {
+        ptrdiff_t members;
+        const double *theta = bnorm_panel_members(panel, &members);
+        made = copied(&c, theta, members * info.linear);
+    }
+    bnorm_py_panel_leave(self, &c);
+    return made;
+}
+
 static PyObject *level_names(const bnorm_panel *panel, ptrdiff_t factor, ptrdiff_t count)
 {
     PyObject *list = PyList_New(count);
@@ -232,4 +250,26 @@ PyObject *bnorm_py_panel_blocks(PyObject *object, PyObject *unused)
         if (add_blocks(&c, panel, k, list)) Py_CLEAR(list);
     bnorm_py_panel_leave(self, &c);
     return list;
+}
+
+/* save(path, vcov or None) */
+PyObject *bnorm_py_panel_save(PyObject *object, PyObject *const *args, Py_ssize_t count)
+{
+    py_panel *self = (py_panel *)object;
+    py_call c;
+    const bnorm_vcov *vcov;
+    PyObject *path = NULL;
+    if (bnorm_py_count(count, 2) || bnorm_py_vcov_of(args[1], &vcov) ||
+        !PyUnicode_FSConverter(args[0], &path))
+        return NULL;
+    bnorm_status status = BNORM_E_USER;
+    bnorm_panel *panel = bnorm_py_panel_enter(self, &c, NULL);
+    if (panel) {
+        status = bnorm_panel_save(c.ctx, panel, vcov, PyBytes_AsString(path));
+        if (status) bnorm_py_raise(&c, status);
+    }
+    bnorm_py_panel_leave(self, &c);
+    Py_DECREF(path);
+    if (status) return NULL;
+    Py_RETURN_NONE;
 }

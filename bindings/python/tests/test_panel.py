@@ -1,5 +1,6 @@
 """Structured models: coefficients and covariances beside statsmodels, and what results tell."""
 import pathlib
+import pickle
 
 import numpy as np
 import pytest
@@ -211,7 +212,6 @@ def test_predictions():
         got.predict(some)
     assert list(got.predict(some, new="nan").isna()) == [False, True, True] + [False] * 3
     assert list(got.predict(some, new="zero").isna()) == [False, True] + [False] * 4
-    return
     table = got.predict(some, new="zero", interval=0.9)
     assert list(table.columns) == ["mean", "se", "lower", "upper"]
     wide = got.predict(some, new="zero", interval=0.99)
@@ -282,6 +282,8 @@ def test_held_out_units_stop_a_fit_and_bags_average():
     bags = model.fit(bags=3, epochs=10)
     assert np.isfinite(bags.params).all()
     np.testing.assert_allclose(bags.predict(data), bags.fitted_values, atol=1e-9)
+    assert bags.members.shape == (3, 1) and got.members.shape == (0, 1)
+    np.testing.assert_allclose(bags.members.mean(0), bags.params, rtol=1e-12)
     assert "estimate" in bags.summary()
     with pytest.raises(ValueError, match="bags have none"):
         bags.bse
@@ -299,6 +301,32 @@ def test_logistic():
     assert ((p > 0) & (p < 1)).all()
     np.testing.assert_allclose(p, expected.predict(), rtol=1e-6)
     assert "logistic" in got.summary()
+
+
+def test_files_and_pickles(tmp_path):
+    got = PanelNet.from_formula("y ~ x1 + nn(z1, z2) | firm + year", frame, hidden=3).fit(cluster="firm", epochs=30)
+    got.save(tmp_path / "model")
+    for other in (PanelNet.load(tmp_path / "model"), pickle.loads(pickle.dumps(got))):
+        assert other.names == ["x1"] and (other.params == got.params.to_numpy()).all()
+        assert (other.cov == got.cov.to_numpy()).all() and other.cov_info == got.cov_info
+        assert (other.predict(data, new="zero") == got.predict(frame, new="zero").to_numpy()).all()
+        assert other.formula == got.formula and other.effects.keys() == got.effects.keys()
+        assert (other.predict(data, se=True)[1] == got.predict(frame, se=True)["se"].to_numpy()).all()
+        assert "x1" in other.summary()
+        with pytest.raises(ValueError, match="rows"):
+            other.design()
+        with pytest.raises(ValueError, match="rows"):
+            other.rows
+    got.resid
+    kept = pickle.loads(pickle.dumps(got))
+    assert (kept.resid == got.resid.to_numpy()).all() and repr(kept.report) == repr(got.report)
+    model = PanelNet.from_formula("y ~ x1 | firm", data)
+    assert (pickle.loads(pickle.dumps(model)).fit().params == model.fit().params).all()
+    with pytest.raises(OSError):
+        PanelNet.load(tmp_path / "nowhere")
+    (tmp_path / "broken").write_bytes((tmp_path / "model").read_bytes()[:-5])
+    with pytest.raises(ValueError):
+        PanelNet.load(tmp_path / "broken")
 
 
 def test_summary_says_it_all():

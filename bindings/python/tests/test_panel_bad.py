@@ -166,6 +166,7 @@ WITHOUT = """
             assert f"pip install {need}" in str(error), error
         else:
             raise AssertionError(need)
+    assert got.predict(table, se=True)[1].shape == (40,)
     assert got.profile("x", np.array([0.0, 1.0])).effect.shape == (2,)
     print("fine")
 """

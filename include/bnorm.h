@@ -1465,6 +1465,30 @@ BNORM_API bnorm_status bnorm_panel_profile(bnorm_ctx *ctx, bnorm_panel *panel,
                                            const bnorm_vcov *vcov, ptrdiff_t input,
                                            ptrdiff_t count, const double *at, double *effect,
                                            double *se);
+/* A candidate of bnorm_panel_cv: what it has in place of the options. */
+typedef struct bnorm_panel_candidate {
+    const ptrdiff_t *hidden;
+    ptrdiff_t layers; /* 0: the formula without its nn() */
+    double penalty, penalty_top;
+} bnorm_panel_candidate;
+
+/* Cross-validation: fits every candidate to all but each of the folds, and takes the root of the
+ * mean squared error (weighted) of the rows of the fold: rmse, count x folds. Folds are whole units
+ * (drawn by fit.seed; rows where there are none), rows (likewise), or consecutive periods.
+ * Effects of units that are held out are unknown, so with folds of units errors are taken after
+ * projecting inside the fold; otherwise effects are those of the other rows, and the mean effect
+ * for levels that these do not have. Levels, scales and terms left out are those of all rows.
+ * *best: the candidate with the lowest mean. A fit that diverges has the error inf.
+ * The progress function is that of one fit after another; what an interruption left undone is NaN.
+ * Errors: those of bnorm_panel_create and bnorm_panel_fit; ARGUMENT (also more folds than units,
+ *   periods or rows; bags). */
+BNORM_API bnorm_status bnorm_panel_cv(bnorm_ctx *ctx, const char *formula,
+                                      const bnorm_table *table, const double *weights,
+                                      const bnorm_panel_options *options,
+                                      const bnorm_panel_fit_options *fit, bnorm_hold by,
+                                      ptrdiff_t folds, const bnorm_panel_candidate *candidates,
+                                      ptrdiff_t count, double *rmse, ptrdiff_t *best);
+
 /* Writes a fitted model as a safetensors file (as bnorm_model_save does: whole or not at all), and
  * reads one. A loaded model predicts and tells all there is to know in numbers and names; it has no
  * rows: bnorm_panel_fit, bnorm_panel_residuals and what else needs them are refused.

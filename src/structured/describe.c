@@ -65,7 +65,7 @@ const double *bnorm_panel_members(const bnorm_panel *panel, ptrdiff_t *members)
 
 bnorm_net *bnorm_panel_net(bnorm_panel *panel, ptrdiff_t k, const double **top)
 {
-    int there = panel && k >= 0 && k < panel->info.networks;
+    int there = panel && k >= 0 && k < panel->members * panel->info.networks;
     if (top) *top = there ? panel->nets[k].top : NULL;
     return there ? panel->nets[k].net : NULL;
 }

@@ -18,7 +18,7 @@ void bnorm_panel_fit_defaults(bnorm_panel_fit_options *options)
     bnorm_fit_defaults(&options->fit);
 }
 
-static bnorm_status check_options(bnorm_ctx *ctx, const bnorm_panel_fit_options *o)
+bnorm_status bnorm_panel_check_fit(bnorm_ctx *ctx, const bnorm_panel_fit_options *o)
 {
     const char *wrong = NULL;
     if (o->starts < 1)
@@ -42,8 +42,8 @@ static problem_hold hold_of(bnorm_hold hold)
                                         : HOLD_ROWS;
 }
 
-static bnorm_status fit_once(bnorm_ctx *ctx, bnorm_panel *p, const bnorm_panel_fit_options *o,
-                             problem_report *report)
+bnorm_status bnorm_panel_fit_problem(bnorm_ctx *ctx, problem *p,
+                                     const bnorm_panel_fit_options *o, problem_report *report)
 {
     problem_fit f;
     unsigned char *held = NULL;
@@ -52,14 +52,14 @@ static bnorm_status fit_once(bnorm_ctx *ctx, bnorm_panel *p, const bnorm_panel_f
     f.fit = o->fit;
     f.starts = o->starts;
     if (o->validate > 0) {
-        held = bnorm_alloc_zero(ctx, p->info.rows, 1);
-        status = held ? bnorm_problem_hold(ctx, &p->problem, hold_of(o->hold), o->validate,
-                                           o->fit.seed, held)
-                      : bnorm_fail_memory(ctx, "what is held out");
+        held = bnorm_alloc_zero(ctx, p->rows, 1);
+        status =
+            held ? bnorm_problem_hold(ctx, p, hold_of(o->hold), o->validate, o->fit.seed, held)
+                 : bnorm_fail_memory(ctx, "what is held out");
         f.held = held;
         f.held_effects = o->hold != BNORM_HOLD_UNITS;
     }
-    if (status == BNORM_OK) status = bnorm_problem_fit(ctx, &p->problem, &f, report);
+    if (status == BNORM_OK) status = bnorm_problem_fit(ctx, p, &f, report);
     bnorm_free(held);
     return status;
 }
@@ -218,14 +218,15 @@ bnorm_status bnorm_panel_fit(bnorm_ctx *ctx, bnorm_panel *panel,
         return bnorm_fail(ctx, BNORM_E_ARGUMENT,
                           "bnorm_panel_fit: panel is NULL, or struct_size is unknown");
     bnorm_status status = bnorm_panel_need_rows(ctx, panel, "bnorm_panel_fit");
-    if (status == BNORM_OK) status = check_options(ctx, &o);
+    if (status == BNORM_OK) status = bnorm_panel_check_fit(ctx, &o);
     if (status != BNORM_OK) return status;
     panel->info.fitted = 0;
     if (panel->bag) status = renew(ctx, panel, 1);
     bnorm_free(panel->bag);
     panel->bag = NULL;
     if (status != BNORM_OK) return status;
-    status = o.bags ? fit_bags(ctx, panel, &o, &made) : fit_once(ctx, panel, &o, &made);
+    status = o.bags ? fit_bags(ctx, panel, &o, &made)
+                    : bnorm_panel_fit_problem(ctx, &panel->problem, &o, &made);
     int usable = status == BNORM_OK ||
                  (!o.bags && (status == BNORM_E_INTERRUPTED || status == BNORM_E_NONFINITE));
     if (!usable) return status;

@@ -5,7 +5,7 @@
 
 #include "io/frame.h"
 #include "io/structure.h"
-#include "panel/problem.h"
+#include "panel/panel.h"
 
 /* One set of fixed effects: a constant, or a coefficient of a slope, for each level. */
 typedef struct panel_factor {
@@ -93,6 +93,12 @@ bnorm_status bnorm_panel_place(bnorm_ctx *ctx, bnorm_panel *panel);
 /* "nn1", ...; the variables of marginal effects. Errors: MEMORY. */
 bnorm_status bnorm_panel_name_networks(bnorm_ctx *ctx, bnorm_panel *panel);
 bnorm_status bnorm_panel_name_variables(bnorm_ctx *ctx, bnorm_panel *panel);
+
+/* One fit of a problem by the options of the caller, which were checked: ARGUMENT. Errors: those of
+ * bnorm_problem_fit and bnorm_problem_hold. */
+bnorm_status bnorm_panel_check_fit(bnorm_ctx *ctx, const bnorm_panel_fit_options *o);
+bnorm_status bnorm_panel_fit_problem(bnorm_ctx *ctx, problem *p,
+                                     const bnorm_panel_fit_options *o, problem_report *report);
 
 /* info, effects and their means from the present parameters of a model with matrices. */
 bnorm_status bnorm_panel_settle(bnorm_ctx *ctx, bnorm_panel *panel);

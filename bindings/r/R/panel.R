@@ -16,7 +16,8 @@ panel_net <- function(formula, data, hidden = 8, activation = "tanh",
   keep <- if (!missing(subset)) eval(substitute(subset), data, environment(formula))
   rule <- na_rule(na.action, here)
   input <- panel_input(formula, data, w, if (!missing(weights)) substitute(weights), keep,
-                       list(unit = unit, period = period), here)
+                       list(unit = unit, period = period), !length(hidden_units(hidden, "hidden", here)),
+                       here)
   options <- panel_options(list(
     loss = loss, hidden = hidden, activation = activation, batchnorm = batchnorm, ddof = ddof,
     eps = eps, dropout = dropout, penalty = penalty, penalty_top = penalty_top,
@@ -24,14 +25,10 @@ panel_net <- function(formula, data, hidden = 8, activation = "tanh",
     epochs = epochs, batch = batch, rate = rate, starts = starts, validate = validate,
     hold = hold, patience = patience, bags = bags, seed = seed, singletons = singletons,
     trace = trace), control, rule, input$weight_name, here)
-  if (!length(options$hidden) && "nn" %in% all.names(formula[[3]])) {
-    refuse("argument", "'hidden' is 0, but 'formula' has nn(): leave its networks out",
-           call = here)
-  }
   default <- list(type = if (!is.null(vcov)) vcov_type(vcov, here), cluster = cluster)
   made <- .Call(C_panel_fit, input$text, input$values, input$weights, options)
   finish_panel(made, call, input, rule, default,
-               c(hidden = penalty, top = penalty_top, linear = penalty_linear), bags)
+               options)
 }
 
 panel_frame <- function(formula, data, call) {
@@ -76,8 +73,9 @@ network_names <- function(e) {
 }
 
 # What C takes: the formula as text and the columns that it names, after `subset`.
-panel_input <- function(formula, data, w, weights_expression, keep, more, call) {
+panel_input <- function(formula, data, w, weights_expression, keep, more, plain, call) {
   env <- environment(formula)
+  if (plain) formula[[3]] <- without_networks(formula[[3]])
   sides <- split_bar(formula[[3]])
   for (name in names(more)) check_column(more[[name]], name, call)
   more <- unlist(more)
@@ -113,6 +111,20 @@ panel_input <- function(formula, data, w, weights_expression, keep, more, call) 
   list(formula = expanded, text = formula_text(read), values = values, columns = columns,
        rows = rows, weights = check_weights(w, n, call), weight_name = weight_name,
        subset = keep)
+}
+
+# The right side less its networks.
+without_networks <- function(right) {
+  sides <- split_bar(right)
+  drop <- function(e) {
+    if (is_call_of(e, "nn")) return(NULL)
+    if (!is_call_of(e, "+") || length(e) < 3) return(e)
+    left <- drop(e[[2]])
+    last <- drop(e[[3]])
+    if (is.null(left)) last else if (is.null(last)) left else call("+", left, last)
+  }
+  terms <- drop(sides$terms)
+  join_bar(if (is.null(terms)) 1 else terms, sides$effects)
 }
 
 check_column <- function(v, name, call) {
@@ -209,7 +221,7 @@ vcov_type <- function(v, call) one_of(if (is.character(v)) tolower(v) else v, vc
 
 # -------------------------------------------------------------------------------- results
 
-finish_panel <- function(made, call, input, rule, default, penalties, bags) {
+finish_panel <- function(made, call, input, rule, default, options) {
   facts <- .Call(C_panel_describe, made$pointer)
   values <- .Call(C_panel_residuals, made$pointer)
   rows <- facts$rows
@@ -228,13 +240,16 @@ finish_panel <- function(made, call, input, rule, default, penalties, bags) {
     history = made$history, fitted.values = named(values$fitted),
     residuals = named(values$residuals), weights = if (!is.null(w)) named(w[rows]),
     rows = rows, na.action = if (length(omitted)) omitted,
-    df.residual = facts$info$df, default = default, penalties = penalties, bags = bags, all_weights = w, subset = input$subset,
+    df.residual = facts$info$df, default = default, options = options,
+    penalties = c(top = options$penalty_top, linear = options$penalty_linear),
+    bags = options$bags, all_weights = w, subset = input$subset,
     model = structure(input$columns, class = "data.frame", row.names = input$rows),
     text = input$text, cache = new.env(parent = emptyenv())))
   if (is.null(fit$default$type)) {
     fit$default$type <- if (length(facts$factors) || !is.null(fit$default$cluster)) "cluster"
     else "classical"
   }
+  if (!inherits(options$activation, "bn_activation")) fit$bytes <- panel_bytes(fit)
   fit
 }
 

@@ -145,7 +145,8 @@ coefficient_table <- function(object, v) {
   m
 }
 
-summary.panel_net <- function(object, ..., margins = length(object$facts$networks) > 0) {
+summary.panel_net <- function(object, ..., margins = length(object$facts$networks) > 0 &&
+                                !is.null(object$rows)) {
   call <- sys.call()
   check_flag(margins, "margins", call)
   v <- covariance_of_call(object, ..., call = call)

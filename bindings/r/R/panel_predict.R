@@ -136,12 +136,12 @@ plot.panel_net <- function(x, variables = x$facts$inputs, level = 0.95, ask = FA
            call = call)
   }
   if (!is.list(vcov)) refuse("argument", "'vcov' must be a list of arguments of vcov()", call = call)
-  many <- length(variables)
-  old <- if (many > 1) par(mfrow = grDevices::n2mfrow(many), ask = ask) else par(ask = ask)
-  on.exit(par(old))
   curves <- lapply(stats::setNames(nm = variables), function(name) {
     do.call(effect_curve, c(list(x, name, level = level), vcov))
   })
+  many <- length(variables)
+  old <- if (many > 1) par(mfrow = n2mfrow(many), ask = ask) else par(ask = ask)
+  on.exit(par(old))
   for (name in variables) {
     plot_curve(x, name, curves[[name]], or(xlab, name),
                or(ylab, paste("effect on", x$facts$target)), col, ...)
@@ -153,12 +153,12 @@ plot_curve <- function(x, name, curve, xlab, ylab, col, ...) {
   heights <- range(curve$effect, curve$low, curve$high, na.rm = TRUE, finite = TRUE)
   plot.default(curve$at, curve$effect, type = "n", ylim = heights, xlab = xlab, ylab = ylab, ...)
   if (!anyNA(curve$se)) {
-    graphics::polygon(c(curve$at, rev(curve$at)), c(curve$low, rev(curve$high)), col = col,
+    polygon(c(curve$at, rev(curve$at)), c(curve$low, rev(curve$high)), col = col,
                       border = NA)
   }
   abline(h = 0, lty = 3)
   lines(curve$at, curve$effect)
   values <- .Call(C_panel_values, panel_pointer(x), match(name, x$facts$inputs) - 1)
   at <- unique(values)
-  graphics::rug(if (length(at) > 500) stats::quantile(at, seq(0, 1, 0.002)) else at)
+  rug(if (length(at) > 500) stats::quantile(at, seq(0, 1, 0.002)) else at)
 }

@@ -26,8 +26,9 @@ pointer_of <- function(object) {
 }
 
 bnorm_save <- function(object, file) {
+  if (inherits(object, "panel_net")) return(invisible(save_panel(object, file)))
   if (!inherits(object, "bnorm")) {
-    refuse("argument", "'object' must be a fit by bnorm(); got ", describe(object),
+    refuse("argument", "'object' must be a fit by bnorm() or panel_net(); got ", describe(object),
            call = sys.call())
   }
   .Call(C_net_save, pointer_of(object), file)
@@ -43,6 +44,7 @@ bnorm_load <- function(file, parts = list()) {
            describe(if (is.list(parts) && !all(known)) parts[!known][[1]] else parts),
            call = sys.call())
   }
+  if (.Call(C_panel_is, file)) return(load_panel(file, sys.call(), parent.frame()))
   pointer <- .Call(C_net_restore, file, parts)
   info <- .Call(C_net_describe, pointer)
   formula <- stats::as.formula(info$formula, env = parent.frame())

@@ -38,7 +38,7 @@ SEXP panel_fit_call(SEXP formula, SEXP columns, SEXP weights, SEXP options);
 SEXP panel_save_call(SEXP pointer, SEXP vcov, SEXP path);
 SEXP panel_load_call(SEXP path);
 SEXP panel_is_call(SEXP path);
-SEXP panel_attach_call(SEXP pointer, SEXP columns, SEXP weights);
+SEXP panel_revive_call(SEXP loaded, SEXP formula, SEXP columns, SEXP weights, SEXP options);
 SEXP panel_values_call(SEXP pointer, SEXP input);
 SEXP panel_describe_call(SEXP pointer);
 SEXP panel_coef_call(SEXP pointer);
@@ -51,8 +51,5 @@ SEXP panel_design_call(SEXP pointer, SEXP full);
 SEXP panel_margins_call(SEXP pointer, SEXP vcov);
 SEXP panel_profile_call(SEXP pointer, SEXP vcov, SEXP input, SEXP at);
 SEXP panel_predict_call(SEXP pointer, SEXP vcov, SEXP columns, SEXP new_level);
-SEXP panel_check_call(SEXP pointer, SEXP seed, SEXP entries);
-SEXP panel_cv_call(SEXP formula, SEXP columns, SEXP weights, SEXP options, SEXP by, SEXP folds,
-                   SEXP candidates);
 
 #endif

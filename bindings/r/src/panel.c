@@ -93,7 +93,7 @@ void panel_settings(holder *h, SEXP options, bnorm_panel_options *o)
     bnorm_panel_defaults(o);
     o->loss = glue_string(member(options, "loss"), "loss");
     o->hidden = panel_hidden(member(options, "hidden"), "hidden", &o->layers);
-    if (!o->layers) o->hidden = NULL; /* there is no nn(), or R has refused it */
+    if (!o->layers) o->hidden = NULL; /* R has left the nn() out */
     o->activation = build_activation(h, member(options, "activation"));
     o->batchnorm = glue_flag(member(options, "batchnorm"), "batchnorm");
     o->rule = (bnorm_rule){number(options, "eps"), number(options, "ddof")};

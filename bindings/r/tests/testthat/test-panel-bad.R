@@ -98,3 +98,12 @@ test_that("predictions", {
   expect_refused(effect_curve(d, "z"), "argument", "'object'")
   expect_refused(plot(fit, "q"), "argument", "'variables'")
 })
+
+test_that("objects that were damaged, folds that cannot be", {
+  fit <- panel_net(y ~ x | id, d)
+  fit$pointer <- NULL
+  fit$bytes <- as.raw(1:9)
+  expect_error(predict(fit, d), class = "bnorm_error")
+  fit$bytes <- "a"
+  expect_refused(predict(fit, d), "format", "damaged")
+})

@@ -42,6 +42,10 @@ test_that("the top layer is ridge least squares on the hidden columns", {
   expect_near(demean(j, d$id), j, 1e-12)
 })
 
+test_that("hidden = 0 leaves networks out", {
+  expect_equal(coef(panel_net(y ~ x + nn(a) | id, d, hidden = 0)), coef(panel_net(y ~ x | id, d)))
+})
+
 test_that("covariances of both designs agree with the sandwich of their scores", {
   skip_if_not_installed("sandwich")
   fit <- quick(penalty_top = 1e-3)
@@ -71,6 +75,31 @@ test_that("marginal effects are averages of slopes", {
   expect_identical(nrow(plot(fit, "a")$a), 50L)
 })
 
+test_that("a fit can be kept, and comes back with its rows", {
+  fit <- quick()
+  file <- tempfile()
+  saveRDS(fit, file)
+  again <- readRDS(file)
+  expect_identical(coef(again), coef(fit))
+  expect_identical(predict(again, d), predict(fit, d))
+  expect_equal(vcov(again, "hc1", full = TRUE), vcov(fit, "hc1", full = TRUE), tolerance = 1e-8)
+  expect_equal(marginal_effects(again), marginal_effects(fit), tolerance = 1e-8)
+  bnorm_save(fit, file)
+  loaded <- bnorm_load(file)
+  expect_s3_class(loaded, "panel_net")
+  expect_identical(coef(loaded), coef(fit))
+  expect_identical(predict(loaded, d), predict(fit, d), ignore_attr = TRUE)
+  expect_identical(vcov(loaded), vcov(fit))
+  expect_equal(predict(loaded, d[1:4, ], se.fit = TRUE)$se.fit,
+               predict(fit, d[1:4, ], se.fit = TRUE)$se.fit)
+  expect_equal(fixef(loaded), fixef(fit))
+  expect_output(print(summary(loaded)), "clustered by id \\(15\\)")
+  expect_refused(vcov(loaded, "hc1"), "argument", "loaded model does not hold its data")
+  expect_refused(residuals(loaded), "argument", "does not hold its data")
+  expect_refused(update(loaded, . ~ .), "argument", "loaded model")
+  expect_refused(plot(loaded), "argument", "does not hold its data")
+})
+
 test_that("early stopping and bags", {
   held <- quick(validate = 0.2, hold = "units")
   expect_true(is.finite(held$report$validation_rmse))
@@ -91,3 +120,9 @@ test_that("logistic models are fitted without effects", {
   expect_refused(panel_net(up ~ x | id, e, loss = "logistic"), "formula", "logistic")
 })
 
+test_that("own activations are asked", {
+  soft <- bn_activation("soft", function(b) b / sqrt(1 + b^2), function(b) (1 + b^2)^-1.5)
+  fit <- quick(activation = soft, epochs = 5)
+  broken <- bn_activation("broken", function(b) stop("no value"), function(b) b)
+  expect_refused(quick(activation = broken), "user", "no value")
+})

@@ -170,6 +170,13 @@ test_that("predictions carry effects, and new levels are a choice", {
   expect_equal(unname(zero[2]), unname(2 * coef(fit)["x"] + new$z[2] * coef(fit)["z"] + mean_effect +
                                          effects$year[as.character(new$year[2])]), tolerance = 1e-10)
   expect_equal(predict(fit, transform(d, year = factor(year))), fitted(fit), tolerance = 1e-12)
+  plain <- fe(y ~ x + z)
+  peer <- lm(y ~ x + z, d)
+  ours <- predict(plain, d[1:5, ], se.fit = TRUE, interval = "confidence", level = 0.9)
+  theirs <- predict(peer, d[1:5, ], se.fit = TRUE, interval = "confidence", level = 0.9)
+  expect_equal(ours$fit, theirs$fit, tolerance = 1e-9)
+  expect_equal(ours$se.fit, theirs$se.fit, tolerance = 1e-9)
+  expect_equal(ours$residual.scale, theirs$residual.scale, tolerance = 1e-10)
 })
 
 test_that("marginal effects of linear terms are their coefficients", {

@@ -1356,7 +1356,8 @@ BNORM_API bnorm_status bnorm_panel_design(bnorm_ctx *ctx, bnorm_panel *panel, in
 
 /* How the covariance of the parameters of a structured model is estimated, with E the residuals, J
  * the design and k the parameters: those of the design that are identified, and absorbed effects.
- * All of them are (J'omega J + Lambda)^-1 meat (J'omega J + Lambda)^-1, Lambda the penalties; they
+ * All of them are (J'omega J + Lambda)^-1 meat (J'omega J + Lambda)^-1, Lambda the penalties
+ * (Gauss and Newton's matrix: second derivatives of networks times residuals are left out); they
  * say how estimates vary, not how far penalties pull them. Weights are analytic, as those of R's
  * lm(): errors have variance sigma^2/omega, scores are omega_i E_i J_i, and n here is the number of
  * rows, so the unit of the weights does not matter. Logistic: the Hessian J'diag(omega p(1-p))J

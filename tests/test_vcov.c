@@ -527,6 +527,45 @@ static void refusals(void **state)
     free_model(&m);
 }
 
+/* The mean of a bag has effects, those of its members on average, but no covariance of this kind. */
+static void bags(void **state)
+{
+    (void)state;
+    bnorm_panel_options po = network_options(2);
+    model m = make_model("y ~ x + nn(z, w) | id", &po);
+    bnorm_panel_fit_options fo;
+    bnorm_panel_fit_defaults(&fo);
+    fo.bags = 3;
+    fo.fit.epochs = 30;
+    assert_ok(m.ctx, bnorm_panel_fit(m.ctx, m.panel, &fo, NULL));
+    bnorm_vcov *v;
+    assert_fails(m.ctx, bnorm_vcov_create(m.ctx, m.panel, m.table, NULL, &v), BNORM_E_ARGUMENT,
+                 "bag");
+    double estimate[3], at[2] = {0.5, 0.5 + 1e-5}, effect[2], values[200], mean = 0, h = 1e-5;
+    assert_ok(m.ctx, bnorm_panel_margins(m.ctx, m.panel, NULL, estimate, NULL));
+    assert_true(estimate[2] == bnorm_panel_coefficients(m.panel)[0]);
+    assert_ok(m.ctx, bnorm_panel_profile(m.ctx, m.panel, NULL, 0, 2, at, effect, NULL));
+    assert_ok(m.ctx, bnorm_panel_values(m.ctx, m.panel, 0, values));
+    /* the slope of all rows at 0.5, by the members one by one */
+    const problem *p = &m.panel->problem;
+    double center, scale;
+    bnorm_frame_scaling(m.panel->networks[0], 0, &center, &scale);
+    for (ptrdiff_t k = 0; k < p->network_count; k++)
+        for (ptrdiff_t i = 0; i < p->rows; i++)
+            for (int side = 0; side < 2; side++) {
+                double x[2] = {(at[side] - center) / scale, p->networks[k].x.data[2 * i + 1]},
+                       v2[2];
+                assert_ok(m.ctx, bnorm_net_predict(m.ctx, p->networks[k].net,
+                                                   bnorm_view_f64(x, 1, 2, BNORM_ROW_MAJOR),
+                                                   bnorm_view_f64(v2, 1, 2, BNORM_ROW_MAJOR)));
+                double score = v2[0] * p->networks[k].top[0] + v2[1] * p->networks[k].top[1];
+                mean += (side ? score : -score) / (h * (double)p->rows);
+            }
+    assert_int_equal(p->network_count, 3);
+    assert_true(fabs((effect[1] - effect[0]) / h - mean) < 1e-6);
+    free_model(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -539,6 +578,7 @@ int main(void)
         cmocka_unit_test(errors_of_predictions),
         cmocka_unit_test(errors_by_the_full_jacobian),
         cmocka_unit_test(logistic),
+        cmocka_unit_test(bags),
         cmocka_unit_test(failing_memory_everywhere),
         cmocka_unit_test(refusals),
     };

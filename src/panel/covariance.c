@@ -258,10 +258,12 @@ static bnorm_status check_degrees(work *k)
 {
     double n = (double)k->rows, left = n - (double)(k->rank + k->q->absorbed);
     if (!(left > 0 && n - (double)(k->rank + k->q->counted) > 0))
-        return bnorm_fail(k->ctx, BNORM_E_DOMAIN,
-                          "%td rows, %td parameters and %td fixed effects leave no degrees of "
-                          "freedom: use fewer terms, units or effects",
-                          k->rows, k->rank, k->q->absorbed);
+        return bnorm_fail(
+            k->ctx, BNORM_E_DOMAIN,
+            "%td rows leave no degrees of freedom for %td parameters and %td fixed "
+            "effects: use fewer terms, hidden units or effects, or the design of "
+            "the top layer alone",
+            k->rows, k->rank, k->q->absorbed);
     k->c->df = left;
     k->c->sigma = k->q->curvature ? 1 : sqrt(sum_of_squares(k) / left);
     k->c->edf = (double)k->rank;

@@ -70,17 +70,17 @@ static int train(bnorm_ctx *ctx, fit_result *r)
 {
     const fit_part *t = &r->data.part[FIT_TRAINING], *v = &r->data.part[FIT_VALIDATION];
     bnorm_fit_options options = r->settings->options;
-    cli_watch w = {.history = &r->history};
+    cli_watch w;
     options.progress = bnorm_cli_watch;
     options.progress_user = &w;
     options.interrupted = bnorm_cli_stop_asked;
     bnorm_cli_stop_begin();
-    bnorm_cli_bar_begin(&w.bar, !r->settings->quiet);
+    bnorm_cli_watch_begin(&w, &r->history, !r->settings->quiet);
     bnorm_status status = bnorm_fit(
         ctx, bnorm_model_net(r->model), matrix(t->x, t, r->data.inputs), matrix(t->y, t, 1),
         t->weights, matrix(v->x, v, r->data.inputs), matrix(v->y, v, 1), v->weights,
         bnorm_model_loss(r->model), &options, &r->report);
-    bnorm_cli_bar_end(&w.bar);
+    bnorm_cli_watch_end(&w);
     r->interrupted = status == BNORM_E_INTERRUPTED;
     return r->interrupted ? CLI_OK : bnorm_cli_status(ctx, status);
 }

@@ -82,14 +82,14 @@ static int create(bnorm_ctx *ctx, panel_result *r, const bnorm_panel_options *op
 static int train(bnorm_ctx *ctx, panel_result *r)
 {
     bnorm_panel_fit_options options = r->settings->fit;
-    cli_watch w = {.history = &r->history};
+    cli_watch w;
     options.fit.progress = bnorm_cli_watch;
     options.fit.progress_user = &w;
     options.fit.interrupted = bnorm_cli_stop_asked;
     bnorm_cli_stop_begin();
-    bnorm_cli_bar_begin(&w.bar, !r->settings->base->quiet);
+    bnorm_cli_watch_begin(&w, &r->history, !r->settings->base->quiet);
     bnorm_status status = bnorm_panel_fit(ctx, r->panel, &options, &r->report);
-    bnorm_cli_bar_end(&w.bar);
+    bnorm_cli_watch_end(&w);
     r->interrupted = status == BNORM_E_INTERRUPTED;
     bnorm_panel_describe(r->panel, &r->info);
     return r->interrupted ? CLI_OK : bnorm_cli_status(ctx, status);

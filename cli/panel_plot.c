@@ -30,8 +30,7 @@ static svg_panel cell(FILE *file, ptrdiff_t k)
                        .left = 76 + (double)(k % COLUMNS) * CELL_WIDTH,
                        .top = PLOT_TOP + (double)(k / COLUMNS) * CELL_HEIGHT,
                        .width = INNER_WIDTH,
-                       .height = INNER_HEIGHT,
-                       .legend_left = 1};
+                       .height = INNER_HEIGHT};
 }
 
 static void scatter(const svg_panel *p, ptrdiff_t count, const double *observed,

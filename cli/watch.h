@@ -10,15 +10,21 @@ typedef struct fit_history {
     double *loss, *validation; /* objective; loss on the validation rows, NaN without */
 } fit_history;
 
-/* What bnorm_cli_watch takes as `user`. */
+/* What bnorm_cli_watch takes as `user`. Of several starts, each of which counts its epochs from 1,
+ * the one whose best epoch is best of all is in `history` at the end. */
 typedef struct cli_watch {
-    fit_history *history; /* epochs of an earlier start are forgotten when a new one begins */
+    fit_history *history;
+    fit_history present; /* the start that runs */
     cli_bar bar;
 } cli_watch;
 
 /* For the options of a fit: progress and interrupted. Either ends it once a signal came. */
 int bnorm_cli_watch(void *user, const bnorm_progress *progress);
 int bnorm_cli_stop_asked(void *user);
+
+/* Around the fit: the bar is wanted or not, and wiped in the end. */
+void bnorm_cli_watch_begin(cli_watch *watch, fit_history *history, int bar);
+void bnorm_cli_watch_end(cli_watch *watch);
 
 /* From catch on SIGINT and SIGTERM end the command at once; between begin and let they ask the
  * fit for an end, and the second one forces it; from let on they do what they always do, and

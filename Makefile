@@ -11,7 +11,7 @@ all: $(BUILD)/build.ninja
 $(BUILD)/build.ninja:
 	meson setup $(BUILD)
 
-# Fits the two networks of the README to real data.
+# Fits the networks of the README to real data.
 demo: all
 	sh examples/demo.sh $(BUILD)
 

@@ -26,6 +26,9 @@ run fit 'log(gsp) ~ log(pcap) + log(pc) + log(emp) + unemp + factor(region)' "$d
     --hidden 16,8 --validate 0.2 --seed 1 --out "$out/produc.safetensors" --plot "$out/produc.svg"
 run check "$out/produc.safetensors" "$data/produc.csv"
 run predict "$out/produc.safetensors" "$data/produc.csv" --out "$out/produc.csv"
+run fit 'log(gsp) ~ log(pcap) + log(pc) + log(emp) + unemp + nn(log(pc), log(emp), unemp, year) | state' \
+    "$data/produc.csv" --period year --hidden 8,4 --penalty 1e-4 --penalty-top 1e-4 --cluster state \
+    --out "$out/panel.safetensors" --plot "$out/panel.svg"
 run fit 'digit ~ .' "$data/digits.csv" --loss softmax --constant drop --hidden 64 \
     --optimizer adam --epochs 40 --dropout 0.1 --validate 0.2 --seed 1 \
     --out "$out/digits.safetensors" --plot "$out/digits.svg"

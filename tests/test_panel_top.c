@@ -359,6 +359,24 @@ static void memory_fails(void **state)
     sample_free(m);
 }
 
+/* Squares of 1e200 are not representable: a failure, not coefficients. */
+static void too_large(void **state)
+{
+    (void)state;
+    for (int k = 0; k < 2; k++) {
+        setting s = {.rows = 40, .units = k ? 5 : 0, .linear = 2};
+        sample_problem *m = sample_make(&s, 1);
+        for (ptrdiff_t i = 0; i < s.rows; i++) m->y[i] *= 1e200;
+        problem_fit options;
+        problem_report report;
+        bnorm_problem_fit_defaults(&options);
+        assert_int_equal(bnorm_problem_fit(m->ctx, &m->p, &options, &report),
+                         BNORM_E_NONFINITE);
+        assert_non_null(strstr(bnorm_ctx_message(m->ctx), "too large"));
+        sample_free(m);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +392,7 @@ int main(void)
         cmocka_unit_test(collinear_terms),
         cmocka_unit_test(collinear_with_intercept),
         cmocka_unit_test(threads_agree),
+        cmocka_unit_test(too_large),
         cmocka_unit_test(memory_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

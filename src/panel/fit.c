@@ -280,6 +280,17 @@ static bnorm_status run_starts(fitting *f, ptrdiff_t starts, problem_report *rep
 
 /* ------------------------------------------------------------------------------------ end */
 
+/* Squares must be representable, and so must coefficients in the units of their columns. */
+static int is_finite(const problem *p, double sse)
+{
+    int finite = isfinite(sse);
+    for (ptrdiff_t j = 0; j < p->p.cols; j++) finite &= isfinite(p->theta[j]);
+    for (ptrdiff_t k = 0; k < p->network_count; k++)
+        for (ptrdiff_t j = 0; j < bnorm_net_outputs(p->networks[k].net); j++)
+            finite &= isfinite(p->networks[k].top[j]);
+    return finite;
+}
+
 /* The top layer and the statistics of the present parameters, and what is said of them. */
 static bnorm_status settle(fitting *f, problem_report *report)
 {
@@ -289,6 +300,10 @@ static bnorm_status settle(fitting *f, problem_report *report)
     bnorm_top_write(t);
     report->fit.loss = t->loss;
     report->sse = t->loss * t->s * t->s * f->train->n;
+    if (!is_finite(f->p, report->sse))
+        return bnorm_fail(f->ctx, BNORM_E_NONFINITE,
+                          "the coefficients or the sum of squared errors are not finite: the "
+                          "target or a term is too large; divide it");
     if (f->held)
         BNORM_TRY(bnorm_fitting_held(f, &report->fit.validation, &report->validation_rmse));
     return BNORM_OK;

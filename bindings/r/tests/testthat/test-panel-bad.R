@@ -106,4 +106,9 @@ test_that("objects that were damaged, folds that cannot be", {
   expect_error(predict(fit, d), class = "bnorm_error")
   fit$bytes <- "a"
   expect_refused(predict(fit, d), "format", "damaged")
+  expect_refused(cv_panel(y ~ nn(x) | id, d, hidden = list()), "argument", "'hidden'")
+  expect_refused(cv_panel(y ~ nn(x) | id, d, penalty = -1), "argument", "'penalty'")
+  expect_refused(cv_panel(y ~ nn(x) | id, d, folds = 1), "argument", "'folds'")
+  expect_error(cv_panel(y ~ nn(x) | id, d, hidden = list(2), folds = 9, epochs = 2), class = "bnorm_error")
+  expect_refused(cv_panel(y ~ nn(x) | id, d, by = "some"), "argument", "'by'")
 })

@@ -100,6 +100,19 @@ test_that("a fit can be kept, and comes back with its rows", {
   expect_refused(plot(loaded), "argument", "does not hold its data")
 })
 
+test_that("folds are of units or periods", {
+  cv <- cv_panel(y ~ x + nn(a) | id, d, hidden = list(0, 4), penalty = c(0, 0.1), folds = 3,
+                 epochs = 40)
+  expect_identical(dim(cv$rmse), c(3L, 3L))
+  expect_identical(cv$table$hidden, c("none", "4", "4"))
+  expect_identical(cv$best, which.min(cv$table$rmse))
+  expect_lt(min(cv$table$rmse), cv$table$rmse[1])
+  expect_output(print(cv), "3 folds of units")
+  expect_named(cv$settings, c("hidden", "penalty", "penalty_top"))
+  by <- cv_panel(y ~ x + nn(a) | id, d, hidden = list(0), by = "periods", folds = 5, period = "t")
+  expect_true(all(by$rmse > 0))
+})
+
 test_that("early stopping and bags", {
   held <- quick(validate = 0.2, hold = "units")
   expect_true(is.finite(held$report$validation_rmse))

@@ -54,6 +54,22 @@ static bnorm_status copy_effects(making *m)
     return BNORM_OK;
 }
 
+/* A slope of text would be taken for levels. */
+static bnorm_status check_slopes(const making *m)
+{
+    const bnorm_panel *p = m->panel;
+    for (ptrdiff_t k = 0; k < p->info.factors; k++) {
+        ptrdiff_t v = p->factors[k].effect.slope, column;
+        if (v < 0 || !p->bar->learned[v].factor) continue;
+        const char *name = bnorm_names_text(&p->bar->f.columns,
+                                            bnorm_variable_column(p->bar->f.variables + v));
+        bnorm_status status = bnorm_table_find(m->ctx, m->table, name, &column);
+        if (status != BNORM_OK) return status;
+        return bnorm_column_bad(m->ctx, m->table, m->table->columns + column, 0);
+    }
+    return BNORM_OK;
+}
+
 /* Frames of the parts of the formula, with nothing learned. */
 static bnorm_status begin_frames(making *m)
 {
@@ -70,7 +86,7 @@ static bnorm_status begin_frames(making *m)
             bnorm_frame_begin(m->ctx, p->formula, s->networks + k, m->table, p->networks + k);
     if (status == BNORM_OK)
         status = bnorm_frame_begin(m->ctx, p->formula, &s->variables, m->table, &p->bar);
-    return status;
+    return status == BNORM_OK ? check_slopes(m) : status;
 }
 
 static bnorm_status read_formula(making *m, const char *formula)

@@ -34,6 +34,9 @@ typedef enum cli_option {
     OPT_HOLD,
     OPT_STARTS,
     OPT_BAGS,
+    OPT_CV,
+    OPT_CV_HIDDEN,
+    OPT_CV_PENALTY,
     OPT_VCOV,
     OPT_CLUSTER,
     OPT_SMALL,
@@ -132,6 +135,12 @@ int bnorm_cli_choice(cli_args *args, cli_option option, const char *const *choic
 char bnorm_cli_separator(cli_args *args);
 /* A comma-separated list of whole numbers from 1, or none; returns their number. */
 int bnorm_cli_sizes(cli_args *args, cli_option option, ptrdiff_t *sizes, int most);
+/* Several such lists, as none;4;8,4: list k has counts[k] sizes from sizes + k * most on. Returns
+ * their number. */
+int bnorm_cli_size_lists(cli_args *args, cli_option option, ptrdiff_t *sizes, int most,
+                         int *counts, int most_lists);
+/* A comma-separated list of numbers from 0; returns their number. */
+int bnorm_cli_reals(cli_args *args, cli_option option, double *values, int most);
 
 /* help.c: the help of a subcommand (or of bnorm, command NULL), and the man page. */
 void bnorm_cli_help(FILE *file, const cli_command *command);

@@ -8,12 +8,20 @@
 #include "fit.h"
 #include "json.h"
 
+enum { PANEL_CANDIDATES = 64 };
+
 typedef struct panel_settings {
     const fit_settings *base; /* formula, path, files, seed, threads, ... */
     bnorm_panel_options model;
     bnorm_panel_fit_options fit;
     bnorm_vcov_options vcov;
     char *clusters; /* what vcov.cluster points into */
+    bnorm_hold hold;
+    ptrdiff_t folds; /* 0: no choice among candidates */
+    int sizes_count, penalties_count;
+    ptrdiff_t sizes[PANEL_CANDIDATES][FIT_LAYERS];
+    int layers[PANEL_CANDIDATES];
+    double penalties[PANEL_CANDIDATES];
 } panel_settings;
 
 /* 1 when the formula or an option asks for a structured model. */
@@ -36,6 +44,13 @@ typedef struct panel_estimates {
     double df; /* of t */
 } panel_estimates;
 
+/* Root mean squares of the errors of each candidate in each fold. */
+typedef struct panel_folds {
+    ptrdiff_t count, best; /* candidates; 0: there was no choice */
+    bnorm_panel_candidate *candidates;
+    double *rmse; /* count x folds */
+} panel_folds;
+
 typedef struct panel_result {
     const panel_settings *settings; /* NULL: the model comes from a file */
     const cli_table *table;         /* likewise */
@@ -46,6 +61,7 @@ typedef struct panel_result {
     panel_estimates linear, margins; /* margins.count 0: the model comes from a file */
     bnorm_panel_report report;
     fit_history history;
+    panel_folds folds;
     int interrupted;
 } panel_result;
 
@@ -58,6 +74,15 @@ int bnorm_cli_panel_margins(bnorm_ctx *ctx, panel_result *result);
 void bnorm_cli_panel_print(FILE *file, const panel_result *result);
 void bnorm_cli_panel_json(FILE *file, const panel_result *result);
 int bnorm_cli_panel_plot(bnorm_ctx *ctx, const panel_result *result, const char *path);
+
+/* Chooses among the candidates of the settings; what is chosen goes into *options. */
+int bnorm_cli_panel_choose(bnorm_ctx *ctx, const panel_settings *settings,
+                           const cli_table *table, bnorm_panel_options *options,
+                           panel_folds *folds);
+void bnorm_cli_panel_folds_print(FILE *file, const panel_settings *settings,
+                                 const panel_folds *folds);
+void bnorm_cli_panel_folds_json(cli_json *json, const panel_settings *settings,
+                                const panel_folds *folds);
 
 void bnorm_cli_panel_free(panel_result *result);
 

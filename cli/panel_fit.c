@@ -208,13 +208,17 @@ void bnorm_cli_panel_free(panel_result *r)
     free(r->linear.se);
     free(r->margins.estimate);
     free(r->margins.se);
+    free(r->folds.candidates);
+    free(r->folds.rmse);
     bnorm_cli_history_free(&r->history);
 }
 
 static int fit_table(bnorm_ctx *ctx, const panel_settings *s, const cli_table *table)
 {
     panel_result r = {.settings = s, .table = table};
-    int code = create(ctx, &r, &s->model);
+    bnorm_panel_options options = s->model;
+    int code = bnorm_cli_panel_choose(ctx, s, table, &options, &r.folds);
+    if (!code) code = create(ctx, &r, &options);
     if (!code) code = train(ctx, &r);
     if (!code) code = finish(ctx, &r);
     bnorm_cli_panel_free(&r);

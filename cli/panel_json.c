@@ -186,6 +186,7 @@ void bnorm_cli_panel_json(FILE *file, const panel_result *r)
     networks_json(&j, r);
     quality_json(&j, r);
     if (r->settings) training_json(&j, r);
+    if (r->folds.count) bnorm_cli_panel_folds_json(&j, r->settings, &r->folds);
     if (r->settings) bnorm_cli_json_text(&j, "model", r->settings->base->out);
     bnorm_cli_json_close(&j, '}');
 }

@@ -121,6 +121,8 @@ static void networks(FILE *file, const panel_result *r)
         bnorm_net *net = bnorm_panel_net(r->panel, k, NULL);
         if (net) network(file, net, name(r, BNORM_PANEL_NETWORK, k));
     }
+    if (!r->info.networks && bnorm_cli_formula_networks(bnorm_panel_formula(r->panel)))
+        fputs("nn(...) is left out: cross-validation chose none\n", file);
 }
 
 static void training(FILE *file, const panel_result *r)
@@ -195,6 +197,7 @@ void bnorm_cli_panel_print(FILE *file, const panel_result *r)
     effects(file, r);
     networks(file, r);
     training(file, r);
+    if (r->folds.count) bnorm_cli_panel_folds_print(file, r->settings, &r->folds);
     estimates(file, r, &r->linear, "linear terms");
     if (r->info.networks && r->settings)
         estimates(file, r, &r->margins, "average marginal effects");

@@ -8,8 +8,9 @@
 
 /* Options that make no sense for the other kind of model. */
 static const cli_option of_structured[] = {
-    OPT_UNIT,   OPT_PERIOD, OPT_SINGLETONS, OPT_PENALTY_TOP, OPT_PENALTY_LINEAR, OPT_HOLD,
-    OPT_STARTS, OPT_BAGS,   OPT_VCOV,       OPT_SMALL,       OPT_CLUSTER,        OPT_JACOBIAN};
+    OPT_UNIT, OPT_PERIOD, OPT_SINGLETONS, OPT_PENALTY_TOP, OPT_PENALTY_LINEAR,
+    OPT_HOLD, OPT_STARTS, OPT_BAGS,       OPT_CV,          OPT_CV_HIDDEN,
+    OPT_VCOV, OPT_SMALL,  OPT_CLUSTER,    OPT_JACOBIAN,    OPT_CV_PENALTY};
 static const cli_option of_networks[] = {OPT_NO_STANDARDIZE, OPT_CONSTANT, OPT_RUNNING,
                                          OPT_UPDATE};
 
@@ -145,9 +146,35 @@ static void fit_options(cli_args *args, panel_settings *s)
     f->fit = s->base->options;
     if (!bnorm_cli_given(args, OPT_BATCH)) f->fit.batch = 0;
     f->validate = s->base->validate;
-    f->hold = (bnorm_hold)bnorm_cli_choice(args, OPT_HOLD, holds);
+    f->hold = s->hold = (bnorm_hold)bnorm_cli_choice(args, OPT_HOLD, holds);
     f->starts = bnorm_cli_whole(args, OPT_STARTS, 1, 10000, "a whole number from 1 to 10000");
     f->bags = bnorm_cli_whole(args, OPT_BAGS, 0, 10000, "a whole number from 0 to 10000");
+}
+
+/* Every candidate of --cv-hidden with every one of --cv-penalty. */
+static void candidate_settings(cli_args *args, panel_settings *s)
+{
+    s->folds = bnorm_cli_whole(args, OPT_CV, 0, 100000, "a whole number of folds from 2, or 0");
+    int lists = args->value[OPT_CV_HIDDEN] != NULL, reals = args->value[OPT_CV_PENALTY] != NULL;
+    if (lists)
+        s->sizes_count = bnorm_cli_size_lists(args, OPT_CV_HIDDEN, s->sizes[0], FIT_LAYERS,
+                                              s->layers, PANEL_CANDIDATES);
+    if (reals)
+        s->penalties_count =
+            bnorm_cli_reals(args, OPT_CV_PENALTY, s->penalties, PANEL_CANDIDATES);
+    if (!args->bad && s->folds && !lists && !reals) {
+        bnorm_cli_say("--cv has nothing to choose among: give --cv-hidden or --cv-penalty");
+        args->bad = 1;
+    }
+    if (!args->bad && (lists || reals) && s->folds < 2) {
+        bnorm_cli_say("--%s is chosen from by --cv, with 2 folds or more",
+                      lists ? "cv-hidden" : "cv-penalty");
+        args->bad = 1;
+    }
+    if (lists && !bnorm_cli_formula_networks(s->base->formula)) {
+        bnorm_cli_say("--cv-hidden chooses the units of nn(...), but the formula has none");
+        args->bad = 1;
+    }
 }
 
 /* "id" or "id,year". */
@@ -197,6 +224,7 @@ int bnorm_cli_panel_settings(cli_args *args, const fit_settings *base, panel_set
     check_hidden(args);
     model_settings(args, s);
     fit_options(args, s);
+    candidate_settings(args, s);
     vcov_settings(args, s);
     return args->bad ? CLI_USAGE : CLI_OK;
 }

@@ -110,3 +110,34 @@ int bnorm_cli_sizes(cli_args *args, cli_option option, ptrdiff_t *sizes, int mos
                "none or up to 64 sizes from 1 to 100000000, as 16,8: every layer needs a unit");
     return count < 0 ? 0 : count;
 }
+
+int bnorm_cli_size_lists(cli_args *args, cli_option option, ptrdiff_t *sizes, int most,
+                         int *counts, int most_lists)
+{
+    const char *at = args->value[option];
+    for (int k = 0; k < most_lists; k++) {
+        size_t length = strcspn(at, ";");
+        counts[k] = size_list(at, length, sizes + (ptrdiff_t)k * most, most);
+        at += length;
+        if (counts[k] < 0) break;
+        if (!*at++) return k + 1;
+    }
+    refuse(args, option,
+           "up to 64 lists of sizes from 1 to 100000000 or none, as 'none;4;8,4'");
+    return 0;
+}
+
+int bnorm_cli_reals(cli_args *args, cli_option option, double *values, int most)
+{
+    const char *at = args->value[option];
+    for (int k = 0; k < most; k++) {
+        char *end;
+        values[k] = strtod(at, &end);
+        if (end == at || !(values[k] >= 0 && values[k] <= 1e300)) break;
+        at = end;
+        if (!*at) return k + 1;
+        if (*at++ != ',') break;
+    }
+    refuse(args, option, "up to 64 numbers from 0, as 0,0.001");
+    return 0;
+}

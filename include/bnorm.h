@@ -1173,7 +1173,7 @@ typedef struct bnorm_panel_options {
     const char *loss; /* NULL: "squared". "logistic": a target of two levels, or numbers from 0
                          to 1; without fixed effects */
     const ptrdiff_t *hidden; /* units of the hidden layers of each nn(); NULL: 8, one layer */
-    ptrdiff_t layers;        /* their number */
+    ptrdiff_t layers;        /* their number; 0: the formula without its nn() */
     const bnorm_activation *activation; /* NULL: tanh; a file needs a built-in one */
     int batchnorm;                      /* 1: before each activation */
     bnorm_rule rule;                    /* of these; eps 1e-5, ddof 0 */

@@ -271,6 +271,62 @@ class Networks(Panel):
         self.assertEqual(len(files), 1)
 
 
+class Choice(Panel):
+    def test_candidates(self):
+        result = self.fit(NET, PRODUC, *SMALL_NET, "--cv", "3", "--hold", "periods",
+                          "--cv-hidden", "none;2;3,2", "--cv-penalty", "1e-4,0.1")
+        cv = result["cv"]
+        self.assertEqual([(c["hidden"], c["penalty"]) for c in cv],
+                         [([], 1e-4), ([2], 1e-4), ([2], 0.1), ([3, 2], 1e-4), ([3, 2], 0.1)])
+        for c in cv:
+            self.assertAlmostEqual(c["rmse"], sum(c["folds"]) / 3, delta=1e-12)
+        best = min(cv, key=lambda c: c["rmse"])
+        self.assertEqual([c for c in cv if c["chosen"]], [best])
+        same = self.fit(NET, PRODUC, *SMALL_NET, "--hidden", ",".join(map(str, best["hidden"])),
+                        "--penalty", str(best["penalty"]))
+        self.assertEqual(result["sse"], same["sse"])
+        text = self.good("fit", NET, PRODUC, *SMALL_NET, "--cv", "3", "--cv-hidden", "2;3")
+        self.assertRegex(text, r"(?m)^3 .* chosen$|^2 .* chosen$")
+        self.assertIn("RMSE in 3 folds of units", text)
+
+    def test_linear_folds_are_least_squares(self):
+        """Without networks the error of a fold of periods is that of a fit to the others."""
+        self.write("t.csv", panel_table())
+        result = self.fit("y ~ x + nn(w) | id", "t.csv", "--period", "year", "--cv", "4",
+                          "--hold", "periods", "--cv-hidden", "none;1", "--epochs", "3")
+        head, *body = panel_table().splitlines()
+        for k, rmse in enumerate(result["cv"][0]["folds"]):
+            held = {str(2000 + 2 * k), str(2001 + 2 * k)}
+            parts = [[r for r in body if (r.split(",")[1] in held) == out] for out in (0, 1)]
+            for name, rows in zip(("train.csv", "test.csv"), parts):
+                self.write(name, "\n".join([head] + rows) + "\n")
+            self.good("fit", "y ~ x | id", "train.csv", "--out", "m.st")
+            found = rows_of(self.good("predict", "m.st", "test.csv"))[1:]
+            errors = [float(f[1]) - float(r.split(",")[5]) for f, r in zip(found, parts[1])]
+            self.assertAlmostEqual(rmse, math.sqrt(sum(e * e for e in errors) / len(errors)),
+                                   delta=1e-9)
+
+    def test_none_is_chosen_where_networks_are_noise(self):
+        self.write("t.csv", panel_table())
+        result = self.fit("y ~ x + z + nn(w, c) | id + year", "t.csv", "--cv", "4",
+                          "--cv-hidden", "none;16,16", "--out", "m.st", "--fitted", "f.csv")
+        self.assertEqual([c["hidden"] for c in result["cv"] if c["chosen"]], [[]])
+        plain = self.fit("y ~ x + z | id + year", "t.csv")
+        for key in ("coefficients", "sse", "networks", "vcov"):
+            self.assertEqual(result[key], plain[key], key)
+        self.assertEqual(self.read("f.csv").decode(), self.good("predict", "m.st", "t.csv"))
+        self.assertIn("nn(...) is left out", self.good(
+            "fit", "y ~ x + z + nn(w, c) | id + year", "t.csv", "--cv", "4", "--cv-hidden",
+            "none;16,16"))
+
+    def test_refusals(self):
+        self.write("t.csv", panel_table())
+        for text, *more in (("folds", "--cv", "50", "--cv-hidden", "2;3"),
+                            ("linear term", "--cv", "3", "--cv-hidden", "none;3"),
+                            ("bag", "--cv", "3", "--cv-hidden", "2;3", "--bags", "2")):
+            self.bad(USAGE, text, "fit", "y ~ nn(x) | id", "t.csv", *more)
+
+
 class Plot(Panel):
     def texts(self):
         root = xml.etree.ElementTree.fromstring(self.read("p.svg"))
@@ -556,7 +612,12 @@ class Bad(Panel):
                 ("does not go with --vcov hc1", "y ~ x | id", "--vcov", "hc1", "--cluster",
                  "id"),
                 ("--cluster COLUMN, or --unit", "y ~ x", "--hidden", "none", "--vcov",
-                 "cluster")):
+                 "cluster"),
+                ("nothing to choose among", "y ~ nn(x) | id", "--cv", "3"),
+                ("by --cv, with 2 folds", "y ~ nn(x) | id", "--cv-penalty", "0,1"),
+                ("has none", "y ~ x | id", "--cv", "3", "--cv-hidden", "4;8"),
+                ("lists of sizes", "y ~ nn(x) | id", "--cv", "3", "--cv-hidden", "4;;8"),
+                ("numbers from 0", "y ~ nn(x) | id", "--cv", "3", "--cv-penalty", "1,-1")):
             self.bad(USAGE, text, "fit", formula, "t.csv", *more)
         self.bad(DATA, "no such column", "fit", "y ~ x | id", "t.csv", "--cluster", "firm")
         for formula in ("y ~ x | firm", "y ~ x | id + firm", "y ~ nn(firm) | id"):

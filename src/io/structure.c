@@ -291,12 +291,19 @@ size_t bnorm_effect_label(const bnorm_formula *variables, const bnorm_effect *ef
     return used;
 }
 
-void bnorm_structure_clear(bnorm_structure *structure)
+void bnorm_structure_drop_networks(bnorm_structure *structure)
 {
-    bnorm_formula_clear(&structure->linear);
     for (ptrdiff_t k = 0; k < structure->network_count; k++)
         bnorm_formula_clear(structure->networks + k);
     bnorm_free(structure->networks);
+    structure->networks = NULL;
+    structure->network_count = 0;
+}
+
+void bnorm_structure_clear(bnorm_structure *structure)
+{
+    bnorm_structure_drop_networks(structure);
+    bnorm_formula_clear(&structure->linear);
     bnorm_formula_clear(&structure->variables);
     *structure = (bnorm_structure){.effect_count = 0};
 }

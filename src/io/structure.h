@@ -44,6 +44,9 @@ bnorm_status bnorm_structure_read(bnorm_ctx *ctx, const char *text, const bnorm_
 size_t bnorm_effect_label(const bnorm_formula *variables, const bnorm_effect *effect, char *out,
                           size_t size);
 
+/* Leaves the nn() out; their columns stay out of '.'. */
+void bnorm_structure_drop_networks(bnorm_structure *structure);
+
 void bnorm_structure_clear(bnorm_structure *structure);
 
 #endif

@@ -25,8 +25,8 @@ static bnorm_status check_options(bnorm_ctx *ctx, const bnorm_panel_options *o)
     if (o->loss && bnorm_loss_find(o->loss) != bnorm_loss_find("squared") &&
         bnorm_loss_find(o->loss) != bnorm_loss_find("logistic"))
         wrong = "the loss must be \"squared\" or \"logistic\"";
-    else if (o->hidden && o->layers < 1)
-        wrong = "hidden is given, but layers is below 1";
+    else if (o->hidden && o->layers < 0)
+        wrong = "layers is below 0";
     else if (!positive(o->penalty) || !positive(o->penalty_top) || !positive(o->penalty_linear))
         wrong = "a penalty is negative or not finite";
     else if (!positive(o->rule.eps) || !positive(o->rule.ddof))
@@ -96,6 +96,7 @@ static bnorm_status read_formula(making *m, const char *formula)
     bnorm_status status =
         bnorm_structure_read(m->ctx, formula, m->table, left_out, 3, &m->structure);
     if (status != BNORM_OK) return status;
+    if (o->hidden && !o->layers) bnorm_structure_drop_networks(&m->structure);
     m->panel->info.logistic =
         o->loss && bnorm_loss_find(o->loss) == bnorm_loss_find("logistic");
     if (m->panel->info.logistic && m->structure.effect_count)

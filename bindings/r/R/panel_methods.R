@@ -185,8 +185,10 @@ print.summary.panel_net <- function(x, digits = max(3L, getOption("digits") - 3L
                                               format(r$validation_rmse, digits = digits)),
         "\nEffective degrees of freedom: ", format(x$vcov$edf, digits = digits), "\n", sep = "")
   }
-  if (length(x$vcov$unidentified)) {
-    cat("Not identified: ", paste(x$vcov$unidentified, collapse = "; "), "\n", sep = "")
+  lost <- x$vcov$unidentified
+  if (length(lost)) {
+    cat("Not identified: ", paste(utils_head(lost, 3L), collapse = "; "),
+        if (length(lost) > 3) paste0(" (", length(lost), " directions in all)"), "\n", sep = "")
   }
   invisible(x)
 }

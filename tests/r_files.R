@@ -43,4 +43,20 @@ run("fit", shQuote("class ~ log(gsp) + log(emp) + region"), shQuote(table), "--w
 a <- coef(bnorm_load(path("command.st")))
 b <- coef(fit)
 stopifnot(identical(a, b))
+
+# Structured models: the same file, with its covariance, and the same limits of predictions.
+formula <- log(gsp) ~ log(pcap) + unemp + nn(log(pc), log(emp), unemp, year) | state
+text <- shQuote(paste(deparse(formula, width.cutoff = 500), collapse = ""))
+run("fit", text, shQuote(table), "--hidden", "8,4", "--period", "year", "--weights", "w", "--penalty", "1e-4",
+    "--penalty-top", "1e-4", "--cluster", "state,year", "--starts", "2", "--epochs", "60", "--quiet", "--threads", "1",
+    "--out", shQuote(path("command.st")))
+fit <- panel_net(formula, data, hidden = c(8, 4), period = "year", weights = w, penalty = 1e-4, penalty_top = 1e-4,
+                 cluster = c("state", "year"), starts = 2, epochs = 60)
+bnorm_save(fit, path("r.st"))
+stopifnot(identical(bytes(path("r.st")), bytes(path("command.st"))))
+run("predict", shQuote(path("r.st")), shQuote(table), "--interval", "0.9", "--quiet", "--out", shQuote(path("p.csv")))
+got <- read.csv(path("p.csv"))
+ours <- predict(bnorm_load(path("command.st")), data, interval = "confidence", level = 0.9)
+stopifnot(identical(unname(ours[, "fit"]), got$prediction), all.equal(unname(ours[, "lwr"]), got$lower, tolerance = 1e-12),
+          all.equal(unname(ours[, "upr"]), got$upper, tolerance = 1e-12))
 cat("models of the command and of R are the same\n")

@@ -1,7 +1,7 @@
 #!/bin/sh
 # torture.sh FOLDER valgrind|gctorture: installs the tarball in FOLDER into a library of its own and runs the
-# package's tests of matrices and of bad input, and a fit with parts made of R functions, under valgrind or with a
-# collection of garbage at every 50th allocation. Fails when a test fails or valgrind finds an error.
+# package's tests of matrices, of bad input and of structured models, and a fit with parts made of R functions, under
+# valgrind or with a collection of garbage at every 50th allocation. Fails when a test fails or valgrind finds an error.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$1"
@@ -14,7 +14,7 @@ R_LIBS=$PWD/library
 export R_LIBS
 script='library(testthat); library(bnorm)
 if (nzchar(Sys.getenv("TORTURE"))) gctorture2(50)
-for (f in c("matrix", "bad", "methods", "network")) {
+for (f in c("matrix", "bad", "methods", "network", "demean", "panel", "panel-bad", "panel-net")) {
   test_file(file.path(Sys.getenv("TESTS"), paste0("test-", f, ".R")), package = "bnorm",
             reporter = "summary", stop_on_failure = TRUE)
 }'

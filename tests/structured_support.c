@@ -116,8 +116,8 @@ static long double length_from(ptrdiff_t rows, ptrdiff_t cols, const long double
     return sqrtl(sum);
 }
 
-void exact_least_squares(ptrdiff_t rows, ptrdiff_t cols, const long double *d, const double *y,
-                         const double *weights, long double *b)
+ptrdiff_t exact_least_squares(ptrdiff_t rows, ptrdiff_t cols, const long double *d,
+                              const double *y, const double *weights, long double *b)
 {
     ptrdiff_t wide = cols + 1, rank = 0;
     long double *a = calloc((size_t)(rows * wide), sizeof *a);
@@ -141,6 +141,7 @@ void exact_least_squares(ptrdiff_t rows, ptrdiff_t cols, const long double *d, c
     }
     free(a);
     free(pivot);
+    return rank;
 }
 
 bnorm_panel *fit_panel(bnorm_ctx *ctx, const char *formula, const bnorm_table *table,

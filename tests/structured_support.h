@@ -20,9 +20,10 @@ bnorm_table *small_table(bnorm_ctx *ctx, const small_panel *s, const ptrdiff_t *
                          const char *prefix);
 
 /* Weighted least squares of y on the columns of d (rows x cols, row-major) in long double, by
- * Householder; columns that those before explain get coefficient 0. b: cols. */
-void exact_least_squares(ptrdiff_t rows, ptrdiff_t cols, const long double *d, const double *y,
-                         const double *weights, long double *b);
+ * Householder; columns that those before explain get coefficient 0. b: cols.
+ * Returns the rank. */
+ptrdiff_t exact_least_squares(ptrdiff_t rows, ptrdiff_t cols, const long double *d,
+                              const double *y, const double *weights, long double *b);
 
 /* A model of the formula that is fitted; fails the test otherwise. */
 bnorm_panel *fit_panel(bnorm_ctx *ctx, const char *formula, const bnorm_table *table,

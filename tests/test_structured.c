@@ -75,10 +75,13 @@ static void check_case(bnorm_ctx *ctx, const small_panel *s, const dummy_case *c
     long double *d = calloc((size_t)(s->rows * cols), sizeof *d), b[200];
     used = explicit_design(s, c, d, cols, &linear);
     assert_true(used <= cols);
-    exact_least_squares(s->rows, cols, d, s->y, weights, b);
+    ptrdiff_t rank = exact_least_squares(s->rows, cols, d, s->y, weights, b);
     bnorm_panel_info info = info_of(p);
     assert_int_equal(info.rows, s->rows);
     assert_int_equal(info.linear, linear);
+    assert_true(strchr(c->formula, '[') ? info.df <= (double)(s->rows - rank)
+                                        : info.df == (double)(s->rows - rank));
+    assert_true(info.sigma == sqrt(info.sse / info.df));
     for (ptrdiff_t j = 0; j < linear; j++)
         assert_true(fabs(bnorm_panel_coefficients(p)[j] - (double)b[j]) <=
                     TOLERANCE * (1 + fabs((double)b[j])));

@@ -104,6 +104,87 @@ static void test_bag(void **state)
     bnorm_ctx_destroy(ctx);
 }
 
+/* A member is the fit to units drawn with replacement: here without networks, as weights. */
+static void test_members(void **state)
+{
+    (void)state;
+    bnorm_ctx *ctx = make_ctx(1);
+    small_panel *s = make_small_panel(20, 12, 5);
+    bnorm_table *t = small_table(ctx, s, NULL, "u");
+    bnorm_panel *p, *q;
+    bnorm_panel_fit_options f = epochs_of(3);
+    double u[20], *w = calloc((size_t)s->rows, sizeof *w);
+    ptrdiff_t members, times[20];
+    f.bags = 3;
+    f.fit.seed = 77;
+    bnorm_panel_options o;
+    bnorm_panel_defaults(&o);
+    o.period = "year";
+    o.unit = "code"; /* numbers descend: the units of the draw are levels in ascending order */
+    assert_ok(ctx, bnorm_panel_create(ctx, "y ~ x + log(z) | id", t, NULL, &o, &p));
+    assert_ok(ctx, bnorm_panel_fit(ctx, p, &f, NULL));
+    const double *bag = bnorm_panel_members(p, &members);
+    for (ptrdiff_t b = 0; b < members; b++) {
+        memset(times, 0, sizeof times);
+        bnorm_random_uniform(77, (uint64_t)b + 1, 0, 20, u);
+        for (int k = 0; k < 20; k++) times[(int)(u[k] * 20)]++;
+        for (ptrdiff_t i = 0; i < s->rows; i++) w[i] = (double)times[19 - s->id[i]];
+        q = fit_panel(ctx, "y ~ x + log(z) | id", t, w, NULL);
+        for (int j = 0; j < 2; j++)
+            assert_true(fabs(bag[2 * b + j] - bnorm_panel_coefficients(q)[j]) <= 1e-11);
+        bnorm_panel_destroy(q);
+    }
+    free(w);
+    bnorm_panel_destroy(p);
+    bnorm_table_destroy(t);
+    free_small_panel(s);
+    bnorm_ctx_destroy(ctx);
+}
+
+/* The mean of fits that are close is as close. */
+static void test_mean_of_networks(void **state)
+{
+    (void)state;
+    bnorm_ctx *ctx = make_ctx(1);
+    small_panel *s = make_small_panel(30, 20, 5);
+    for (ptrdiff_t i = 0; i < s->rows; i++) s->y[i] = s->id[i] + 3 * sin(s->z[i]);
+    bnorm_table *t = small_table(ctx, s, NULL, "u");
+    bnorm_panel_fit_options f = epochs_of(60);
+    bnorm_panel_info info;
+    f.bags = 3;
+    free(fit_with(ctx, t, "y ~ x + nn(z) | id", &f, NULL, &info));
+    assert_true(info.r2_within > 0.98);
+    bnorm_table_destroy(t);
+    free_small_panel(s);
+    bnorm_ctx_destroy(ctx);
+}
+
+/* Networks of one form, and those of another seed, start apart. */
+static void test_starts_differ(void **state)
+{
+    (void)state;
+    bnorm_ctx *ctx = make_ctx(1);
+    small_panel *s = make_small_panel(6, 6, 5);
+    bnorm_table *t = small_table(ctx, s, NULL, "u");
+    bnorm_panel *p[2];
+    const double *start[4];
+    bnorm_panel_options o;
+    bnorm_panel_defaults(&o);
+    for (int k = 0; k < 2; k++) {
+        o.seed = (uint64_t)k + 1;
+        assert_ok(ctx, bnorm_panel_create(ctx, "y ~ nn(x) + nn(x)", t, NULL, &o, &p[k]));
+        start[2 * k] = bnorm_net_parameters(bnorm_panel_net(p[k], 0, NULL), NULL);
+        start[2 * k + 1] = bnorm_net_parameters(bnorm_panel_net(p[k], 1, NULL), NULL);
+    }
+    for (int a = 0; a < 4; a++)
+        for (int b = 0; b < a; b++) assert_true(start[a][0] != start[b][0]);
+    bnorm_panel_destroy(p[0]);
+    bnorm_panel_destroy(p[1]);
+    bnorm_table_destroy(t);
+    free_small_panel(s);
+    bnorm_ctx_destroy(ctx);
+}
+
 /* ----------------------------------------------------------------------------------- folds */
 
 /* The error in the rows where `out` is set of a fit to the others. */
@@ -343,10 +424,12 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_threads),      cmocka_unit_test(test_bag),
-        cmocka_unit_test(test_period_folds), cmocka_unit_test(test_unit_folds),
-        cmocka_unit_test(test_candidates),   cmocka_unit_test(test_interruption),
-        cmocka_unit_test(test_bad_folds),    cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_threads),       cmocka_unit_test(test_bag),
+        cmocka_unit_test(test_members),       cmocka_unit_test(test_mean_of_networks),
+        cmocka_unit_test(test_starts_differ), cmocka_unit_test(test_period_folds),
+        cmocka_unit_test(test_unit_folds),    cmocka_unit_test(test_candidates),
+        cmocka_unit_test(test_interruption),  cmocka_unit_test(test_bad_folds),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

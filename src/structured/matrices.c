@@ -179,7 +179,6 @@ static bnorm_status drop_collinear(making *m)
     unsigned char *dropped = bnorm_alloc_zero(m->ctx, p->info.linear, 1);
     if (!dropped) return bnorm_fail_memory(m->ctx, "a panel");
     bnorm_status status = bnorm_problem_collinear(m->ctx, &q, dropped);
-    if (p->intercept) dropped[0] = 0;
     for (ptrdiff_t j = 0; j < p->info.linear && status == BNORM_OK; j++)
         if (dropped[j]) status = note_reason(m, j);
     if (status == BNORM_OK) status = compress(m, dropped);

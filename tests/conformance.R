@@ -54,6 +54,19 @@ network <- function(c) {
   show_all(c, g, c("value", "gradient"))
 }
 
+panel <- function(c) {
+  columns <- c[lengths(c) == length(c$y) & names(c) != "weights"]
+  or <- function(a, b) if (is.null(a)) b else a
+  given <- list(stats::as.formula(c$formula), as.data.frame(columns), hidden = or(c$hidden, 0),
+                penalty = or(c$penalty, 0), epochs = c$epochs)
+  given$weights <- c$weights
+  fit <- do.call(panel_net, given)
+  show(c, "theta", unname(coef(fit)))
+  show(c, "fitted", unname(fitted(fit)))
+  if (grepl("nn(", c$formula, fixed = TRUE)) return(invisible())
+  show(c, "cov", unname(if (is.null(c$cluster)) vcov(fit, type = "classical") else vcov(fit, cluster = c$cluster)))
+}
+
 running <- function(c) {
   r <- bn_running(length(c$mean), c$kind, if (is.null(c$update)) 0.1 else c$update, c$ddof,
                   c$mean, c$var)
@@ -98,10 +111,11 @@ operations <- list(
     show_all(c, bn_backward(f, c$w), c("dg1", "dgamma", "dbeta"))
   },
   network = network,
+  panel = panel,
   demean = function(c) {
     keys <- grep("^f[0-9]$", names(c), value = TRUE)
     slopes <- sub("f", "s", keys)
-    terms <- ifelse(slopes %in% names(c), paste0(keys, "[", slopes, "]"), keys)
+    terms <- ifelse(slopes %in% names(c), paste0(keys, "[[", slopes, "]]"), keys)
     show(c, "y", demean(c$x, stats::reformulate(terms), c$weights, data = c[c(keys, intersect(slopes, names(c)))]))
   },
   group_norm = function(c) NULL)

@@ -278,7 +278,8 @@ static const struct {
                   {"gram", gram},
                   {"dense", dense},
                   {"network", network},
-                  {"demean", conformance_demean}};
+                  {"demean", conformance_demean},
+                  {"panel", conformance_panel}};
 
 /* Stacks of samples are row-major only. */
 static void run_case(run *r)

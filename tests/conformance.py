@@ -137,6 +137,16 @@ def demean(c):
     return {"y": bnorm.demean(c["x"], factors, c.get("weights"), slopes=slopes)}
 
 
+def panel(c):
+    columns = {key: value for key, value in c.items() if np.shape(value) == c["y"].shape and key != "weights"}
+    model = bnorm.PanelNet(c["formula"], columns, hidden=int(c.get("hidden", 0)) or None, weights=c.get("weights"),
+                           penalty=c.get("penalty", 0.0))
+    result = model.fit(None if "cluster" in c else "classical", cluster=c.get("cluster"),
+                       epochs=int(c.get("epochs", 0)) or None)
+    results = {"theta": result.params, "fitted": result.fitted_values}
+    return results if model.networks else {**results, "cov": result.cov}
+
+
 def main(layout, *paths):
     for path in paths:
         for case in cases(path):

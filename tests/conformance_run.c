@@ -11,7 +11,7 @@ void *grab(ptrdiff_t count)
     return block;
 }
 
-void demand(run *r, bnorm_status status)
+void demand(const run *r, bnorm_status status)
 {
     if (!status) return;
     fprintf(stderr, "conformance: %s: %s\n", r->c->name, bnorm_ctx_message(r->ctx));

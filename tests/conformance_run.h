@@ -16,7 +16,7 @@ typedef struct run {
 
 /* Zeroed memory of so many doubles. */
 void *grab(ptrdiff_t count);
-void demand(run *r, bnorm_status status);
+void demand(const run *r, bnorm_status status);
 
 bnorm_mat_f64 empty(const run *r, ptrdiff_t rows, ptrdiff_t cols);
 /* A copy of a matrix of the case in the layout of the run. */
@@ -29,5 +29,6 @@ void show(run *r, const char *key, const double *values, ptrdiff_t count);
 
 /* The operations on panels. */
 void conformance_demean(run *r);
+void conformance_panel(run *r);
 
 #endif

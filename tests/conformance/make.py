@@ -378,6 +378,64 @@ def demean_file():
     file.write()
 
 
+def panel_case(file, name, terms, rows, levels, weighted, cluster):
+    """Least squares with fixed effects in long double; terms: columns of P."""
+    factors = {f"f{k + 1}": first_seen(rng.integers(0, top, rows)) for k, top in enumerate(levels)}
+    x = {f"x{k + 1}": draw(rows, center=k) for k in range(terms)}
+    y = draw(rows, scale=0.5) + sum(x.values()) + sum(0.25 * f for f in factors.values())
+    weights = 0.25 + count(rows) if weighted else None
+    omega = np.ones(rows, L) if weights is None else weights.astype(L)
+    dummies = np.hstack([f[:, None] == np.unique(f) for f in factors.values()] or [np.ones((rows, 1))])
+    p = np.column_stack(list(x.values()) if factors else [np.ones(rows), *x.values()])
+    q = left(np.column_stack([p, y]), dummies, weights) if factors else np.column_stack([p, y]).astype(L)
+    qp, qy = q[:, :-1], q[:, -1]
+    bread = solve(qp.T @ (omega[:, None] * qp))
+    theta = bread @ (qp.T @ (omega * qy))
+    e = qy - qp @ theta
+    absorbed = np.linalg.matrix_rank(dummies.astype(float)) if factors else 0
+    if cluster:
+        groups = factors[cluster]
+        sums = np.array([((omega * e)[:, None] * qp)[groups == g].sum(0) for g in np.unique(groups)])
+        inside = [k for k in factors if all(len(set(groups[factors[k] == v])) == 1 for v in np.unique(factors[k]))]
+        other = np.hstack([factors[k][:, None] == np.unique(factors[k]) for k in factors if k not in inside] or [np.zeros((rows, 0))])
+        counted = np.linalg.matrix_rank(np.hstack([np.ones((rows, 1)), other]))  # of what is nested the constant alone
+        g = len(sums)
+        cov = bread @ (sums.T @ sums) @ bread * L(g) / (g - 1) * (rows - 1) / (rows - len(theta) - counted)
+    else:
+        cov = bread * (omega * e * e).sum() / (rows - len(theta) - absorbed)
+    bound = 2.0**-34
+    file.case(name, "panel", {"theta": (theta, bound * most(theta)), "fitted": (y.astype(L) - e, bound * most(y)),
+                              "cov": (cov, bound * most(cov))},
+              formula=f"y~{'+'.join(x)}" + (f"|{'+'.join(factors)}" if factors else ""), cluster=cluster or None, y=y,
+              **x, **factors, weights=weights)
+
+
+def solve(a):
+    """The inverse of a small symmetric matrix, in long double."""
+    n = len(a)
+    m = np.hstack([a, np.eye(n, dtype=L)])
+    for k in range(n):
+        m[k] /= m[k, k]
+        for i in range(n):
+            if i != k:
+                m[i] -= m[i, k] * m[k]
+    return m[:, n:]
+
+
+def panel_file():
+    file = File("panel", "bnorm_panel_fit.")
+    panel_case(file, "plain", 2, 30, (), False, None)
+    panel_case(file, "one", 2, 40, (6,), False, None)
+    panel_case(file, "one_clusters", 2, 41, (7,), False, "f1")
+    panel_case(file, "two", 3, 60, (8, 5), False, None)
+    panel_case(file, "two_clusters", 2, 63, (9, 4), True, "f1")
+    x1, x2, f1 = draw(60), draw(60), first_seen(rng.integers(0, 6, 60))
+    y = x1 + np.tanh(2 * x2) + f1 / 4  # without noise: the truth is what a fit must come near
+    file.case("network", "panel", {"theta": (np.ones(1), 0.05), "fitted": (y, 0.2)}, formula="y~x1+nn(x2)|f1", y=y,
+              x1=x1, x2=x2, f1=f1, hidden=4.0, penalty=2.0**-13, epochs=40.0)
+    file.write()
+
+
 def main():
     network_file()
     matrix_functions()
@@ -386,6 +444,7 @@ def main():
     rows_files()
     weight_space()
     demean_file()
+    panel_file()
 
 
 if __name__ == "__main__":

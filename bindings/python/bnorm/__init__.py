@@ -26,7 +26,7 @@ from ._matrix import (Gram, Moments, Stats, backward, dense_backward, dense_forw
                       layer_norm_backward, merge, moments, set_threads)
 from ._net import Net
 from ._panel import PanelNet
-from ._panel_reports import CovarianceInfo, Margins, PanelInfo, PanelReport, Prediction, Profile
+from ._panel_reports import CovarianceInfo, CrossValidation, Margins, PanelInfo, PanelReport, Prediction, Profile
 from ._panel_results import PanelResults
 from ._reports import BlockCheck, FitReport
 from ._running import RunningStats
@@ -44,7 +44,7 @@ def isa() -> str:
 
 
 __all__ = [
-    "BatchNorm", "BlockCheck", "CovarianceInfo", "Dense", "Dropout", "FitReport", "Gram", "Layer",
+    "BatchNorm", "BlockCheck", "CovarianceInfo", "CrossValidation", "Dense", "Dropout", "FitReport", "Gram", "Layer",
     "Margins", "Moments", "Net", "PanelInfo", "PanelNet", "PanelReport", "PanelResults", "Prediction", "Profile",
     "RunningStats", "Stats", "backward", "demean", "dense_backward", "dense_forward", "fold", "forward", "get_threads",
     "gram", "group_norm", "group_norm_backward", "infer", "infer_backward", "isa", "jacobian", "layer_norm",

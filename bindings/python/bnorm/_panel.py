@@ -2,12 +2,12 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Mapping, Sequence
+from typing import Any, Iterable, Mapping, Sequence
 
 from . import _core
 from ._layers import _numpy, _unmasked
 from ._panel_covariance import covariance_options
-from ._panel_reports import Origin, PanelInfo, PanelReport
+from ._panel_reports import CrossValidation, Origin, PanelInfo, PanelReport
 from ._panel_results import PanelResults
 from ._reports import _bar
 from ._table import Table, column
@@ -200,6 +200,41 @@ class PanelNet:
     def _use(self, threads: int | None) -> int | None:
         return self._threads if threads is None else threads
 
+    @classmethod
+    def cv(cls, formula: str, data: Any, candidates: Iterable[Any], *, by: str = "units", folds: int = 5,
+           fit: Mapping[str, Any] | None = None, progress: Any = False, threads: int | None = None,
+           **options: Any) -> CrossValidation:
+        """Cross-validation: the error of every candidate on every fold of whole units or of consecutive periods:
+        `CrossValidation`.
+
+        candidates: dicts with some of hidden, penalty, penalty_top; hidden units alone; None for no network.
+        by: "units", "periods" or "rows". fit: options of `fit` (starts, optimizer, epochs, ...), without bags. progress:
+        as in `fit`; what a stop leaves undone is NaN. The other options are those of `PanelNet`.
+
+        >>> import numpy as np, bnorm
+        >>> rng = np.random.default_rng(1)
+        >>> firm, z = np.repeat(np.arange(20), 8), rng.normal(size=160)
+        >>> data = {"y": np.tanh(2*z) + firm + 0.1*rng.normal(size=160), "z": z, "firm": firm}
+        >>> cv = bnorm.PanelNet.cv("y ~ z + nn(z) | firm", data, [None, 4], folds=4)
+        >>> cv.rmse.shape, cv.best_options["hidden"]
+        ((2, 4), (4,))
+        """
+        model = cls(formula, data, threads=threads, **options)
+        listed = [_candidate(candidate, model._options) for candidate in candidates]
+        if not listed:
+            raise ValueError("candidates: expected at least one")
+        fitting = dict(fit or {})
+        starts, validate, hold, bags = (fitting.pop(key, usual) for key, usual in
+                                        (("starts", 1), ("validate", 0.0), ("hold", None), ("bags", 0)))
+        triples = [(_hidden(c["hidden"]), float(c["penalty"]), float(c["penalty_top"])) for c in listed]
+        show, close = _bar(progress)
+        try:
+            rmse, best = _core.panel_cv(*model._arguments(), fitting, starts, validate, hold, bags, by, folds, triples,
+                                        show, threads)
+        finally:
+            close()
+        return CrossValidation(listed, rmse, best)
+
     # ---------------------------------------------------------------------------------- files
 
     @classmethod
@@ -227,3 +262,14 @@ def _weights(weights: Any, table: Table) -> Array:
     if weights.dtype.kind not in "fiub":
         raise TypeError(f"weights: expected numbers, got {weights.dtype}")
     return np.asarray(weights, dtype=np.float64)
+
+
+def _candidate(candidate: Any, options: Mapping[str, Any]) -> dict:
+    usual = {"hidden": (8,), "penalty": options.get("penalty", 0.0), "penalty_top": options.get("penalty_top", 1e-6)}
+    given = dict(candidate) if hasattr(candidate, "items") else {"hidden": candidate}
+    unknown = set(given) - set(usual)
+    if unknown:
+        raise ValueError(f"candidates: expected hidden, penalty and penalty_top, got {sorted(unknown)[0]!r}")
+    made = {**usual, **given}
+    made["hidden"] = tuple(_hidden(made["hidden"])) or None
+    return made

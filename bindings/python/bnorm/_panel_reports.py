@@ -102,6 +102,30 @@ class Profile(NamedTuple):
     upper: Array
 
 
+class CrossValidation:
+    """Errors of candidates on folds: rmse (candidates x folds), `best` the index of the least mean."""
+
+    def __init__(self, candidates: list[dict], rmse: Array, best: int):
+        self.candidates, self.rmse, self.best = candidates, rmse, best
+
+    @property
+    def best_options(self) -> dict:
+        """Options of the best candidate, as `PanelNet` takes them."""
+        return dict(self.candidates[self.best])
+
+    def __str__(self) -> str:
+        folds = self.rmse.shape[1]
+        told = [", ".join(f"{key}={value!r}" for key, value in options.items()) for options in self.candidates]
+        wide = max(map(len, told + ["candidate"]))
+        lines = [f"{'candidate':<{wide}}{'rmse':>12}{'of folds':>12}"]
+        for k, (text, errors) in enumerate(zip(told, self.rmse)):
+            spread = f"{errors.min():.4g}-{errors.max():.4g}"
+            lines.append(f"{text:<{wide}}{errors.mean():>12.5g}  {spread:>10}{'  best' if k == self.best else ''}")
+        return "\n".join([*lines, f"{folds} folds"])
+
+    __repr__ = __str__
+
+
 class Origin(NamedTuple):
     """What results know of the model they come from; table and rows are None in those of a file."""
 

@@ -249,8 +249,15 @@ static PyType_Spec vcov_spec = {.name = "bnorm._core.Vcov",
                                 .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
                                 .slots = vcov_slots};
 
-static PyMethodDef makers[] = {
-    BNORM_PY_METHOD(panel), {"panel_load", panel_load, METH_O, NULL}, {NULL, NULL, 0, NULL}};
+static PyObject *panel_cv(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    return bnorm_py_panel_cv(module, args, count);
+}
+
+static PyMethodDef makers[] = {BNORM_PY_METHOD(panel),
+                               BNORM_PY_METHOD(panel_cv),
+                               {"panel_load", panel_load, METH_O, NULL},
+                               {NULL, NULL, 0, NULL}};
 
 int bnorm_py_add_panel(PyObject *module)
 {

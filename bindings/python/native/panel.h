@@ -60,6 +60,8 @@ PyObject *bnorm_py_panel_margins(PyObject *self, PyObject *const *args, Py_ssize
 PyObject *bnorm_py_panel_profile(PyObject *self, PyObject *const *args, Py_ssize_t count);
 PyObject *bnorm_py_panel_values(PyObject *self, PyObject *input);
 PyObject *bnorm_py_panel_predict(PyObject *self, PyObject *const *args, Py_ssize_t count);
+/* panel_cv of the module. */
+PyObject *bnorm_py_panel_cv(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
 /* The methods of Vcov. */
 PyObject *bnorm_py_vcov_describe(PyObject *self, PyObject *unused);

@@ -28,7 +28,7 @@ def test_every_public_function_is_documented_and_run():
         assert (getattr(bnorm, name).__doc__ or "").strip(), name
     with_examples = [name for name in bnorm.__all__ if ">>>" in (getattr(bnorm, name).__doc__ or "")]
     without = set(bnorm.__all__) - set(with_examples)
-    assert without <= {"BatchNorm", "BlockCheck", "CovarianceInfo", "Dense", "Dropout", "FitReport",
+    assert without <= {"BatchNorm", "BlockCheck", "CovarianceInfo", "CrossValidation", "Dense", "Dropout", "FitReport",
                        "Gram", "Margins", "Moments", "PanelInfo", "PanelReport", "PanelResults", "Prediction",
                        "Profile", "Stats", "get_threads", "isa"}, without
 

@@ -280,7 +280,7 @@ def test_held_out_units_stop_a_fit_and_bags_average():
     adam = model.fit(optimizer="adam", epochs=5, batch=60)
     assert adam.report.optimizer == "adam" and adam.rsquared_within > 0
     bags = model.fit(bags=3, epochs=10)
-    assert np.isfinite(bags.params).all()
+    assert np.isfinite(bags.params).all() and "nn1#3.G1" in bags.parameters
     np.testing.assert_allclose(bags.predict(data), bags.fitted_values, atol=1e-9)
     assert bags.members.shape == (3, 1) and got.members.shape == (0, 1)
     np.testing.assert_allclose(bags.members.mean(0), bags.params, rtol=1e-12)
@@ -301,6 +301,19 @@ def test_logistic():
     assert ((p > 0) & (p < 1)).all()
     np.testing.assert_allclose(p, expected.predict(), rtol=1e-6)
     assert "logistic" in got.summary()
+
+
+def test_cross_validation():
+    cv = PanelNet.cv("y ~ x1 + z1 + z2 + nn(z1, z2) | firm", data, [None, 4, {"hidden": (4, 2), "penalty": 1e-3}],
+                     by="units", folds=3, fit={"epochs": 40})
+    assert cv.rmse.shape == (3, 3) and cv.best == np.argmin(cv.rmse.mean(1)) and cv.best_options["hidden"] != None  # noqa
+    assert "hidden=(4, 2)" in str(cv) and "best" in repr(cv)
+    periods = PanelNet.cv("y ~ x1 | firm", data, [None], by="periods", folds=2, period="year")
+    assert np.isfinite(periods.rmse).all()
+    none = PanelNet.from_formula("y ~ x1 + nn(z1, z2) | firm", data, hidden=None)
+    assert none.networks == [] and none.names == ["x1"]
+    stopped = PanelNet.cv("y ~ nn(z1) | firm", data, [3], folds=3, progress=lambda told: True)
+    assert np.isnan(stopped.rmse).any()
 
 
 def test_files_and_pickles(tmp_path):

@@ -83,6 +83,10 @@ def fitted(**options):
     (ValueError, "data: expected a table", lambda: fitted().predict(se=True)),
     (ValueError, "variable: expected one of", lambda: fitted().profile("year")),
     (ValueError, "variable: expected one of", lambda: fitted().profile(99)),
+    (ValueError, "candidates: expected at least one", lambda: PanelNet.cv("y ~ x1 | firm", data, [])),
+    (ValueError, "candidates: .*'units'", lambda: PanelNet.cv("y ~ x1 | firm", data, [{"units": 3}])),
+    (ValueError, "folds: ", lambda: PanelNet.cv("y ~ x1 | firm", data, [None], folds=1)),
+    (ValueError, "by: ", lambda: PanelNet.cv("y ~ x1 | firm", data, [None], by="firm")),
     (TypeError, "PanelResults come from", lambda: bnorm.PanelResults()),
 ])
 def test_bad_input(error, message, call):

@@ -1,9 +1,14 @@
 #!/usr/bin/env python3
-"""Runs the code of docs/*.md: test_docs.py ROOT CC LIBRARY_FOLDER [LINK FLAG...]
+"""Runs the code of docs/*.md: test_docs.py ROOT CC LIBRARY_FOLDER COMMAND [LINK FLAG...]
+
+COMMAND may be empty.
 
 Fenced blocks whose language is `r` or `python` are one session a page, in order; each `c` block
 is a program, built against the library. A line "#> text" (in C "//> text") is a line of output:
-what a session prints must be these lines and no other. Other languages are not run.
+what a session prints must be these lines and no other. `console` blocks are one session a page of
+the command: "$ bnorm ..." is run by a shell beside the tables of examples/, and what it prints must
+be the lines that follow, but for the digits of numbers, which differ with the processor. Other
+languages are not run.
 Equations, between dollars, must survive a code host's Markdown: no inline one over two lines, no
 line of a displayed one that opens a list, no backslash before punctuation, which Markdown eats.
 The theorems that a table names in a column "theorems" must be in proof/Headline.v.
@@ -99,6 +104,37 @@ def unknown_theorems(page, root):
     return [name for name in named if name not in known]
 
 
+def shape(text):
+    """The words of an output: numbers are all one, blanks and rules of any length are too."""
+    text = re.sub(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?(?![\w.])", "0", text)
+    text = re.sub(r"[-=─━]{2,}", "--", re.sub(r"[ \t]+", " ", text))
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def run_console(page, root, command, tally):
+    """The `console` blocks of a page, in order, in one folder that has the example tables."""
+    steps = [step for language, code in blocks(page) if language == "console"
+             for step in re.findall(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", code, re.M)]
+    if not steps:
+        return
+    if not command:
+        tally["missing"].append(f"{page.name}: console")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for table in pathlib.Path(root, "examples").glob("*.csv"):
+            shutil.copy(table, folder)
+        path = os.pathsep.join([os.path.dirname(os.path.abspath(command)), os.environ["PATH"]])
+        for typed, expected in steps:
+            ran = subprocess.run(["sh", "-c", typed], capture_output=True, text=True, cwd=folder,
+                                 timeout=300, env=dict(os.environ, PATH=path, NO_COLOR="1"))
+            wrong = ran.stderr if ran.returncode else None
+            if not wrong and shape(ran.stdout) != shape(expected):
+                wrong = "printed\n" + ran.stdout + "\nexpected\n" + expected
+            tally["run"] += 1
+            print(f"{page.name}: $ {typed.splitlines()[0]}: {wrong or 'ok'}")
+            tally["bad"] += wrong is not None
+
+
 def run_page(page, build, tally):
     for language, code in sessions(page):
         with tempfile.TemporaryDirectory() as name:
@@ -113,7 +149,7 @@ def run_page(page, build, tally):
         tally["bad"] += wrong is not None
 
 
-def main(root, compiler, library, *flags):
+def main(root, compiler, library, command, *flags):
     def build(source, program):
         return [*compiler.split(), "-std=c17", "-Wall", "-Wextra", "-Werror", str(source),
                 "-I", os.path.join(root, "include"), "-L", library, "-lbnorm", "-lm",
@@ -128,6 +164,7 @@ def main(root, compiler, library, *flags):
             print(f"{page.name}: no theorem {name} in proof/Headline.v")
             tally["bad"] += 1
         run_page(page, build, tally)
+        run_console(page, root, command, tally)
     if tally["missing"]:
         print("not run, R or NumPy is missing:", ", ".join(tally["missing"]))
     if tally["bad"] or not tally["run"]:

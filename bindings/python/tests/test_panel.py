@@ -1,6 +1,9 @@
 """Structured models: coefficients and covariances beside statsmodels, and what results tell."""
+import json
+import os
 import pathlib
 import pickle
+import subprocess
 
 import numpy as np
 import pytest
@@ -340,6 +343,31 @@ def test_files_and_pickles(tmp_path):
     (tmp_path / "broken").write_bytes((tmp_path / "model").read_bytes()[:-5])
     with pytest.raises(ValueError):
         PanelNet.load(tmp_path / "broken")
+
+
+@pytest.mark.skipif("BNORM_COMMAND" not in os.environ, reason="the command is built by the repository")
+def test_files_of_the_command(tmp_path):
+    """Its fit is ours to the bit, its file predicts and tells the same here, and ours there."""
+    table, model, out = tmp_path / "table.csv", tmp_path / "model", tmp_path / "predictions.csv"
+    frame.drop(columns="w").to_csv(table, index=False)
+    command, formula = os.environ["BNORM_COMMAND"], "y ~ x1 + kind + nn(z1, z2) | firm + year"
+
+    def run(*words):
+        return subprocess.run([command, *words], check=True, capture_output=True, text=True).stdout
+
+    told = json.loads(run("fit", formula, table, "--hidden", "3", "--epochs", "20", "--out", model, "--json"))
+    ours = PanelNet.from_formula(formula, frame, hidden=3).fit(epochs=20)
+    theirs = PanelNet.load(model)
+    assert (theirs.params == ours.params.to_numpy()).all() and (theirs.cov == ours.cov.to_numpy()).all()
+    assert theirs.cov_info == ours.cov_info and theirs.names == ours.names
+    linear = told["coefficients"][:len(ours.names)]
+    np.testing.assert_allclose([row["estimate"] for row in linear], ours.params, rtol=1e-12)
+    np.testing.assert_allclose([row["p"] for row in linear], ours.pvalues, rtol=1e-9)
+    ours.save(tmp_path / "ours")
+    for path in (model, tmp_path / "ours"):
+        run("predict", path, table, "--out", out)
+        predicted = [float(line.split(",")[-1]) for line in out.read_text().splitlines()[1:]]
+        assert predicted == theirs.predict(data).tolist()
 
 
 def test_summary_says_it_all():

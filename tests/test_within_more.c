@@ -65,8 +65,9 @@ static void effects_of_two_factors(void **state)
 static void large_effects(void **state)
 {
     (void)state;
-    for (int count = 1; count <= 2; count++) {
-        panel p = {.rows = 400, .count = count, .levels = {30, 20}, .weighted = 1, .seed = 4};
+    for (int count = 1; count <= 3; count++) {
+        panel p = {
+            .rows = 400, .count = count, .levels = {30, 20, 10}, .weighted = 1, .seed = 4};
         panel_make(&p);
         bnorm_within *q = panel_within(&p, 0);
         double *z = malloc((size_t)(2 * p.rows) * sizeof *z), *x = z + p.rows;
@@ -113,6 +114,54 @@ static void large_slope(void **state)
                                          y, NULL));
         for (int i = 0; large && i < ROWS; i++)
             assert_true(fabs(x[ROWS + i] - first[i]) <= 1e-14);
+        bnorm_within_destroy(q);
+    }
+}
+
+/* A slope that is a line of another in each level, but for rounding, or constant there, is nothing
+ * new: the rank does not count it, and the projection is that without it. */
+static void slopes_nothing_new(void **state)
+{
+    (void)state;
+    enum { ROWS = 60, LEVELS = 6 };
+    int32_t codes[ROWS];
+    double slope[ROWS], line[ROWS], flat[ROWS], x[3 * ROWS];
+    fill_normal(13, 0, ROWS, slope);
+    fill_normal(13, 1, ROWS, x);
+    for (int i = 0; i < ROWS; i++) {
+        codes[i] = i % LEVELS;
+        line[i] = 0.1 * (codes[i] + 3) + slope[i] / 3;
+        flat[i] = i % 2 ? 0.3 : 0.1 + 0.2;
+    }
+    bnorm_factor factors[] = {{codes, LEVELS, NULL},
+                              {codes, LEVELS, slope},
+                              {codes, LEVELS, line},
+                              {codes, LEVELS, flat}};
+    for (int count = 2; count <= 4; count += 2) {
+        bnorm_within *q;
+        assert_ok(NULL, bnorm_within_create(NULL, ROWS, factors, count, NULL, 0, &q));
+        assert_int_equal(bnorm_within_rank(q), 2 * LEVELS);
+        assert_ok(NULL,
+                  bnorm_demean_f64(
+                      NULL, q, bnorm_view_f64(x, ROWS, 1, BNORM_COL_MAJOR),
+                      bnorm_view_f64(x + count / 2 * ROWS, ROWS, 1, BNORM_COL_MAJOR), NULL));
+        bnorm_within_destroy(q);
+    }
+    for (int i = 0; i < ROWS; i++) assert_true(fabs(x[ROWS + i] - x[2 * ROWS + i]) <= 1e-14);
+}
+
+/* A row without weight joins nothing. */
+static void rank_without_weight(void **state)
+{
+    (void)state;
+    int32_t unit[] = {0, 0, 1, 1, 0}, year[] = {0, 1, 2, 3, 2};
+    double weights[] = {1, 2, 1, 2, 0};
+    bnorm_factor factors[] = {{unit, 2, NULL}, {year, 4, NULL}};
+    for (int weighted = 0; weighted < 2; weighted++) {
+        bnorm_within *q;
+        assert_ok(NULL,
+                  bnorm_within_create(NULL, 5, factors, 2, weighted ? weights : NULL, 0, &q));
+        assert_int_equal(bnorm_within_rank(q), weighted ? 4 : 5);
         bnorm_within_destroy(q);
     }
 }
@@ -285,11 +334,11 @@ static void chained(void **state)
     bnorm_within_destroy(q);
 }
 
-/* A chain of 12,000 with noise on top needs more sweeps than are allowed. */
+/* A chain of 10,500 with noise on top needs more sweeps than are allowed. */
 static void does_not_converge(void **state)
 {
     (void)state;
-    enum { LONG = 12000, ROWS = 2 * LONG + 40 };
+    enum { LONG = 10500, ROWS = 2 * LONG + 40 };
     int32_t *unit = malloc(2 * ROWS * sizeof *unit), *year = unit + ROWS;
     double *x = malloc(ROWS * sizeof *x), *effects = malloc((2 * LONG + 1) * sizeof *effects);
     for (int32_t i = 0; i < ROWS; i++) {
@@ -512,6 +561,8 @@ int main(void)
         cmocka_unit_test(effects_of_two_factors),
         cmocka_unit_test(large_effects),
         cmocka_unit_test(large_slope),
+        cmocka_unit_test(slopes_nothing_new),
+        cmocka_unit_test(rank_without_weight),
         cmocka_unit_test(same_bits),
         cmocka_unit_test(columns_alone),
         cmocka_unit_test(one_level_not_finite),

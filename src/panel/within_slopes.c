@@ -1,7 +1,7 @@
-/* within_slopes: the slopes of a level become orthonormal columns, by Gram and Schmidt, twice,
- * which is enough (Giraud and others 2005). Against the constant a slope is first shifted by its
- * value in the level's first row with a weight, so that mean/sd of 1e9 costs no digits. A column
- * of which less than SMALL is left is nothing new, and becomes 0. */
+/* within_slopes: the slopes of a level become orthonormal columns, by Gram and Schmidt, twice, which
+ * is enough (Giraud and others 2005): at mean/sd of 1e9 the first mean is rounded, but what it
+ * leaves is exact, and the second takes the rest. A column of which less than SMALL is left is
+ * nothing new, and becomes 0. */
 #include <math.h>
 #include <string.h>
 
@@ -24,16 +24,6 @@ static void sum_levels(const within_block *b, ptrdiff_t rows, const double *weig
         double w = weights ? weights[e] : 1;
         if (w > 0) sum[b->codes[e]] += w * a[e] * (c ? c[e] : 1);
     }
-}
-
-static void shift_levels(const within_block *b, ptrdiff_t rows, const double *weights,
-                         ptrdiff_t j, double *v, double *pivot)
-{
-    for (ptrdiff_t l = 0; l < b->levels; l++) pivot[l] = 0;
-    for (ptrdiff_t e = rows - 1; e >= 0; e--)
-        if (!weights || weights[e] > 0) pivot[b->codes[e]] = v[e];
-    for (ptrdiff_t e = 0; e < rows; e++) v[e] -= pivot[b->codes[e]];
-    for (ptrdiff_t l = 0; l < b->levels; l++) *entry(b, l, 0, j) += pivot[l];
 }
 
 /* Takes from column j, which is v, what column k has of it. */
@@ -75,7 +65,6 @@ ptrdiff_t bnorm_within_orthonormal(within_block *b, ptrdiff_t rows, const double
         double *v = b->basis + (j - b->constant) * rows;
         sum_levels(b, rows, weights, v, v, scratch);
         for (ptrdiff_t l = 0; l < b->levels; l++) *entry(b, l, j, j) = sqrt(scratch[l]);
-        if (b->constant) shift_levels(b, rows, weights, j, v, scratch);
         for (int again = 0; again < 2; again++)
             for (ptrdiff_t k = 0; k < j; k++) take_column(b, rows, weights, k, j, v, scratch);
         kept += scale(b, rows, weights, j, v, scratch);

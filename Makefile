@@ -61,6 +61,13 @@ bench-docs:
 	./setup packages bench
 	sh bench/run.sh -d $(JSON)
 
+# How often the 95 % intervals of structured models contain the truth: tables of docs/structured.md.
+bench-coverage:
+	[ -f $(BUILD)-bench/build.ninja ] || meson setup $(BUILD)-bench -Dbench=true -Dtests=disabled
+	ninja -C $(BUILD)-bench bench/coverage
+	$(BUILD)-bench/bench/coverage 1000 100
+	$(BUILD)-bench/bench/coverage 1000 25
+
 # The R package: a tarball in $(BUILD)/r that installs without this repository; its checks.
 r-package:
 	sh bindings/r/package.sh $(BUILD)/r
@@ -96,5 +103,5 @@ install: $(BUILD)/build.ninja
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-bench
 
-.PHONY: all demo check fuzz proof bench bench-docs python-package python-check python-asan python-overhead \
+.PHONY: all demo check fuzz proof bench bench-docs bench-coverage python-package python-check python-asan python-overhead \
     r-package r-check r-overhead r-demean r-valgrind r-gctorture deb coverage install clean

@@ -1343,6 +1343,18 @@ BNORM_API bnorm_status bnorm_panel_screen(bnorm_ctx *ctx, bnorm_panel *panel,
                                           const bnorm_table *table, int with_target,
                                           unsigned char *kinds);
 
+/* Compares the gradient of the loss that is left when the top layer is solved for, in every hidden
+ * parameter (at most `entries` of each block, drawn by seed; 0: all), with difference quotients, as
+ * bnorm_net_check does. The target is moved at random first: at a minimum every gradient is zero.
+ * Blocks are named "nn1.G1", ...; the model may or may not be fitted, and is left as it was.
+ * report: *blocks entries. *blocks: the room in it, then the number of blocks, which is all that
+ *   happens with report NULL; 0 without networks.
+ * Errors: CHECK (a block is not ok; report is complete), ARGUMENT (no rows, too little room,
+ *   dropout), those of bnorm_panel_fit. */
+BNORM_API bnorm_status bnorm_panel_check(bnorm_ctx *ctx, bnorm_panel *panel, uint64_t seed,
+                                         ptrdiff_t entries, bnorm_check_block *report,
+                                         ptrdiff_t *blocks);
+
 /* The design at the present parameters: Q[P, V] (full 0: rows x (linear + top)), or the Jacobian of
  * Q yhat in all parameters (full 1: rows x (linear + top + hidden); the hidden ones network by
  * network, each in the order of bnorm_net_parameters, and the statistics of normalisation move with

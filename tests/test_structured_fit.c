@@ -16,6 +16,13 @@ static bnorm_panel_fit_options epochs_of(ptrdiff_t epochs)
     return f;
 }
 
+static double *fitted_values(bnorm_ctx *ctx, const bnorm_panel *p)
+{
+    double *fitted = calloc((size_t)info_of(p).rows, sizeof *fitted);
+    assert_ok(ctx, bnorm_panel_residuals(ctx, p, fitted, NULL));
+    return fitted;
+}
+
 /* The fitted values after a fit. */
 static double *fit_with(bnorm_ctx *ctx, const bnorm_table *t, const char *formula,
                         const bnorm_panel_fit_options *f, bnorm_panel_report *report,
@@ -29,8 +36,7 @@ static double *fit_with(bnorm_ctx *ctx, const bnorm_table *t, const char *formul
     assert_ok(ctx, bnorm_panel_create(ctx, formula, t, NULL, &o, &p));
     assert_ok(ctx, bnorm_panel_fit(ctx, p, f, report));
     *info = info_of(p);
-    double *fitted = calloc((size_t)info->rows, sizeof *fitted);
-    assert_ok(ctx, bnorm_panel_residuals(ctx, p, fitted, NULL));
+    double *fitted = fitted_values(ctx, p);
     bnorm_panel_destroy(p);
     return fitted;
 }
@@ -180,6 +186,53 @@ static void test_starts_differ(void **state)
         for (int b = 0; b < a; b++) assert_true(start[a][0] != start[b][0]);
     bnorm_panel_destroy(p[0]);
     bnorm_panel_destroy(p[1]);
+    bnorm_table_destroy(t);
+    free_small_panel(s);
+    bnorm_ctx_destroy(ctx);
+}
+
+/* The gradient passes its check at the start and at the solution; entries far from 0. */
+static void test_gradient(void **state)
+{
+    (void)state;
+    static const ptrdiff_t two[] = {4, 3};
+    bnorm_ctx *ctx = make_ctx(1);
+    small_panel *s = make_small_panel(12, 9, 5);
+    bnorm_table *t = small_table(ctx, s, NULL, "u");
+    const char *const formulas[] = {"y ~ x + nn(x, z) + nn(g) | id + year", "y ~ x + nn(z)"};
+    for (int k = 0; k < 4; k++) {
+        bnorm_panel_options o;
+        bnorm_panel *p;
+        bnorm_check_block report[20];
+        ptrdiff_t blocks = 0, count = 20;
+        bnorm_panel_defaults(&o);
+        o.hidden = two;
+        o.layers = 2;
+        o.penalty = 1e-3;
+        o.activation = bnorm_activation_find(k & 1 ? "softplus" : "tanh");
+        o.loss = k < 2 ? NULL : "logistic";
+        const char *formula = k < 2 ? formulas[k] : "p ~ x + nn(z, x)";
+        assert_ok(ctx, bnorm_panel_create(ctx, formula, t, s->w, &o, &p));
+        assert_ok(ctx, bnorm_panel_check(ctx, p, 1, 0, NULL, &blocks));
+        assert_int_equal(blocks, k ? 6 : 12);
+        assert_ok(ctx, bnorm_panel_check(ctx, p, 1, 0, report, &count));
+        assert_int_equal(count, blocks);
+        assert_string_equal(report[0].name, "nn1.G1");
+        assert_ok(ctx, bnorm_panel_fit(ctx, p, NULL, NULL));
+        double sse = info_of(p).sse, *fitted = fitted_values(ctx, p);
+        assert_ok(ctx, bnorm_panel_check(ctx, p, 1, 0, report, &count));
+        for (ptrdiff_t b = 0; b < count; b++)
+            assert_true(report[b].ok && report[b].error <= report[b].bound);
+        double *again = fitted_values(ctx, p); /* the model is as it was */
+        assert_memory_equal(fitted, again, (size_t)info_of(p).rows * sizeof *again);
+        assert_true(info_of(p).sse == sse);
+        free(fitted);
+        free(again);
+        count = 1;
+        assert_fails(ctx, bnorm_panel_check(ctx, p, 1, 0, report, &count), BNORM_E_ARGUMENT,
+                     "room for 1 of");
+        bnorm_panel_destroy(p);
+    }
     bnorm_table_destroy(t);
     free_small_panel(s);
     bnorm_ctx_destroy(ctx);
@@ -426,10 +479,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads),       cmocka_unit_test(test_bag),
         cmocka_unit_test(test_members),       cmocka_unit_test(test_mean_of_networks),
-        cmocka_unit_test(test_starts_differ), cmocka_unit_test(test_period_folds),
-        cmocka_unit_test(test_unit_folds),    cmocka_unit_test(test_candidates),
-        cmocka_unit_test(test_interruption),  cmocka_unit_test(test_bad_folds),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_starts_differ), cmocka_unit_test(test_gradient),
+        cmocka_unit_test(test_period_folds),  cmocka_unit_test(test_unit_folds),
+        cmocka_unit_test(test_candidates),    cmocka_unit_test(test_interruption),
+        cmocka_unit_test(test_bad_folds),     cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

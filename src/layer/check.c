@@ -1,23 +1,9 @@
 /* check: the gradient of a network against difference quotients of
  *   F = R + sum(U * scores)/rows,  U ~ N(0, 1),
- * in training mode with one mask. For each entry theta the central quotients
- * D(h) = [F(theta+h) - F(theta-h)]/2h of a falling ladder of steps are combined by Richardson's
- * rule; of all neighbours on the ladder those with the least bound count.
- *
- * The bound is the sum of what can explain a difference though the gradient is right:
- *   truncation  the change of D from the wider step to the narrower: where F is smooth at least
- *               15 times what D(h) is off, where its slope bends (Huber's loss) still 3 times
- *   rounding    2 noise/h, and 4 times the noise of the gradient entry itself
- *   a kink      half the jump of the slope, when one-sided quotients keep apart as h falls;
- *               where nothing else explains an entry every rung is searched for one
- * The noise is measured, not guessed: F and its gradient are computed again with x and every
- * layer's output off by random relative errors of up to two units of rounding; so it knows the
- * conditioning of the network at hand. Equal values get equal errors: a constant column stays
- * constant.
- * A bound that noise blew up hides nothing: it is capped at 1e-3 of the scale of the block's
- * gradient (or 1e-6 of the network's, or 1e-9 of F, whichever is largest: for blocks whose
- * gradient is zero). Only a kink is exempt: there any slope between the one-sided ones is
- * right.
+ * in training mode with one mask, on the ladder of ladder.h. The noise is measured, not guessed: F
+ * and its gradient are computed again with x and every layer's output off by random relative
+ * errors of up to two units of rounding; so it knows the conditioning of the network at hand. Equal
+ * values get equal errors: a constant column stays constant.
  */
 #include <float.h>
 #include <math.h>
@@ -25,10 +11,11 @@
 
 #include "base/ctx.h"
 #include "base/memory.h"
+#include "layer/ladder.h"
 #include "layer/layer.h"
 #include "matrix/blas.h"
 
-enum { DRAWS = 6, LEVELS = 16 };
+enum { DRAWS = 6 };
 
 typedef struct checker {
     bnorm_ctx *ctx;
@@ -120,96 +107,17 @@ static bnorm_status measure_noise(checker *c)
     return status;
 }
 
-/* --------------------------------------------------------------------------------- entry */
-
-/* One rung of the ladder: central quotient and jump between the one-sided ones. */
-typedef struct rung {
-    double h, quotient, jump;
-} rung;
-
-static bnorm_status climb(checker *c, double *theta, double h, rung *r)
+/* F alone, for the ladder. */
+static bnorm_status value_of(void *user, double *value)
 {
-    double kept = *theta, up = kept + h, down = kept - h, high, low, size = c->size;
-    *theta = up;
-    bnorm_status status = check_objective(c, c->x, &high, NULL);
-    *theta = down;
-    if (status == BNORM_OK) status = check_objective(c, c->x, &low, NULL);
-    *theta = kept;
+    checker *c = user;
+    double size = c->size;
+    bnorm_status status = check_objective(c, c->x, value, NULL);
     c->size = size;
-    if (status != BNORM_OK) return status;
-    r->h = 0.5 * (up - down);
-    r->quotient = (high - low) / (up - down);
-    r->jump = (high - c->value) / (up - kept) - (c->value - low) / (kept - down);
-    return BNORM_OK;
-}
-
-/* Of a smooth F the jump falls with h, of a kink it does not: it is the kink's own and h F'',
- * which a wide rung may cancel. */
-static double kink(const checker *c, const rung *wide, const rung *narrow)
-{
-    double jump = fabs(narrow->jump), rounding = 4 * c->noise / narrow->h;
-    if (!(jump > rounding && jump > 0.5 * fabs(wide->jump))) return 0;
-    return 0.5 * (jump + fabs(narrow->jump - wide->jump));
-}
-
-typedef struct quotient {
-    double value, bound, kink; /* bound without the kink */
-} quotient;
-
-/* Steps fall by 4 from 1e-3 max(1, |theta|) until the bound is small against the cap, or
- * rounding alone exceeds the best bound. */
-static bnorm_status differentiate(checker *c, ptrdiff_t k, double enough, quotient *best)
-{
-    double *theta = &c->net->parameters[k], h = 1e-3 * fmax(1, fabs(*theta));
-    double gradient = 4 * c->spread[k] + 8 * DBL_EPSILON * fabs(c->gradient[k]);
-    rung wide, narrow;
-    bnorm_status status = climb(c, theta, h, &wide);
-    *best = (quotient){NAN, INFINITY, 0};
-    for (int level = 1; level < LEVELS && status == BNORM_OK; level++) {
-        h /= 4;
-        status = climb(c, theta, h, &narrow);
-        if (status != BNORM_OK) break;
-        double correction = (narrow.quotient - wide.quotient) / 15; /* ratio 4: 4^2 - 1 */
-        double rounding = 2 * c->noise / narrow.h + gradient;
-        double jump = kink(c, &wide, &narrow), bound = 15 * fabs(correction) + rounding;
-        if (bound + jump < best->bound + best->kink)
-            *best = (quotient){narrow.quotient + correction, bound, jump};
-        if (best->bound + best->kink <= enough || rounding >= best->bound + best->kink) break;
-        wide = narrow;
-    }
-    return status;
-}
-
-/* A kink that is small against h F'' shows on narrow rungs alone: the one whose one-sided
- * quotients, each give or take what it still moves, enclose the analytic value becomes the
- * quotient. Without such a rung *q stays. */
-static bnorm_status seek_kink(checker *c, ptrdiff_t k, double cap, quotient *q)
-{
-    double *theta = &c->net->parameters[k], h = 1e-3 * fmax(1, fabs(*theta));
-    rung wide, narrow;
-    bnorm_status status = climb(c, theta, h, &wide);
-    for (int level = 1; level < LEVELS && status == BNORM_OK; level++, wide = narrow) {
-        h /= 4;
-        status = climb(c, theta, h, &narrow);
-        double rounding = 4 * c->noise / narrow.h + 4 * c->spread[k];
-        if (status != BNORM_OK || rounding >= cap) break;
-        double moved = fabs(narrow.quotient - wide.quotient);
-        double bent = 0.5 * fabs(narrow.jump - wide.jump);
-        double bound = moved + bent + rounding, jump = 0.5 * fabs(narrow.jump);
-        if (kink(c, &wide, &narrow) == 0) continue;
-        if (!(fabs(c->gradient[k] - narrow.quotient) <= fmin(bound, cap) + jump)) continue;
-        *q = (quotient){narrow.quotient, bound, jump};
-        break;
-    }
     return status;
 }
 
 /* --------------------------------------------------------------------------------- block */
-
-static int explained(double analytic, const quotient *q, double cap)
-{
-    return fabs(analytic - q->value) <= fmin(q->bound, cap) + q->kink;
-}
 
 static double largest(ptrdiff_t count, const double *v)
 {
@@ -222,37 +130,18 @@ static bnorm_status check_block(checker *c, ptrdiff_t k, ptrdiff_t entries,
                                 bnorm_check_block *report)
 {
     const bnorm_block *b = &c->net->blocks[k];
-    ptrdiff_t count = b->rows * b->cols, some = entries && entries < count ? entries : count;
-    double scale = largest(count, c->gradient + b->offset), worst = -1;
-    double cap = 1e-3 * fmax(scale, fmax(1e-3 * c->scale, 1e-6 * c->size));
-    *report = (bnorm_check_block){.ok = 1};
-    memcpy(report->name, b->name, sizeof report->name);
-    if (some < count)
-        bnorm_random_permutation(c->seed, UINT64_C(3) << 62 | (uint64_t)k, count, c->order);
-    for (ptrdiff_t i = 0; i < some; i++) {
-        ptrdiff_t entry = some < count ? c->order[i] : i;
-        double analytic = c->gradient[b->offset + entry];
-        quotient q;
-        bnorm_status status = differentiate(c, b->offset + entry, 1e-5 * cap, &q);
-        if (status == BNORM_OK && !explained(analytic, &q, cap))
-            status = seek_kink(c, b->offset + entry, cap, &q);
-        if (status != BNORM_OK) return status;
-        double error = fabs(analytic - q.value), bound = fmin(q.bound, cap) + q.kink;
-        double ratio = error == 0 ? 0 : error / bound;
-        if (!explained(analytic, &q, cap)) {
-            report->ok = 0;
-            if (isnan(ratio)) ratio = INFINITY;
-        }
-        if (!(ratio > worst)) continue;
-        worst = ratio;
-        report->row = entry / b->cols;
-        report->col = entry % b->cols;
-        report->analytic = analytic;
-        report->numeric = q.value;
-        report->error = error;
-        report->bound = bound;
-    }
-    return BNORM_OK;
+    ladder l = {.value = value_of, .user = c, .at = c->value, .noise = c->noise};
+    double scale = largest(b->rows * b->cols, c->gradient + b->offset);
+    l.cap = 1e-3 * fmax(scale, fmax(1e-3 * c->scale, 1e-6 * c->size));
+    ladder_block block = {.block = b,
+                          .parameters = c->net->parameters + b->offset,
+                          .gradient = c->gradient + b->offset,
+                          .spread = c->spread + b->offset,
+                          .entries = entries,
+                          .seed = c->seed,
+                          .stream = UINT64_C(3) << 62 | (uint64_t)k,
+                          .order = c->order};
+    return bnorm_ladder_block(&l, &block, report);
 }
 
 /* The first value of x that is not finite explains a gradient that is not. */
@@ -274,14 +163,7 @@ static bnorm_status verdict(const checker *c, const bnorm_check_block *report)
     ptrdiff_t blocks = c->net->block_count;
     if (!(isfinite(c->value) && isfinite(c->scale)) && blame_x(ctx, c->x) != BNORM_OK)
         return BNORM_E_CHECK;
-    for (ptrdiff_t k = 0; k < blocks; k++)
-        if (!report[k].ok)
-            return bnorm_fail(ctx, BNORM_E_CHECK,
-                              "block %s, row %td, column %td: the gradient is %.10g, the "
-                              "difference quotient %.10g; at most %.2g apart is explained",
-                              report[k].name, report[k].row + 1, report[k].col + 1,
-                              report[k].analytic, report[k].numeric, report[k].bound);
-    return BNORM_OK;
+    return bnorm_ladder_verdict(ctx, report, blocks);
 }
 
 /* --------------------------------------------------------------------------------- whole */

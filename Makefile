@@ -64,9 +64,9 @@ bench-docs:
 # How often the 95 % intervals of structured models contain the truth: tables of docs/structured.md.
 bench-coverage:
 	[ -f $(BUILD)-bench/build.ninja ] || meson setup $(BUILD)-bench -Dbench=true -Dtests=disabled
-	ninja -C $(BUILD)-bench bench/coverage
-	$(BUILD)-bench/bench/coverage 1000 100
-	$(BUILD)-bench/bench/coverage 1000 25
+	ninja -C $(BUILD)-bench bench/bench_coverage
+	$(BUILD)-bench/bench/bench_coverage 1000 100
+	$(BUILD)-bench/bench/bench_coverage 1000 25
 
 # The R package: a tarball in $(BUILD)/r that installs without this repository; its checks.
 r-package:

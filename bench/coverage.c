@@ -1,4 +1,4 @@
-/* coverage [REPLICATIONS [UNITS [SEED]]]: how often the 95 % intervals of structured models contain
+/* bench_coverage [REPLICATIONS [UNITS [SEED]]]: how often the 95 % intervals of structured models
  * the truth. Panels of UNITS x PERIODS rows are drawn again and again,
  *
  *   y_it = alpha_i + p1_it - 0.5 p2_it + f(z_it) + (0.5 + 0.5 |p2_it|) e_it,
@@ -303,7 +303,8 @@ int main(int count, char **words)
     uint64_t seed = count > 3 ? (uint64_t)atol(words[3]) : 1;
     bnorm_ctx *ctx;
     if (replications < 2 || units < 21) {
-        fprintf(stderr, "coverage [REPLICATIONS [UNITS [SEED]]]: 2 or more, 21 or more\n");
+        fprintf(stderr,
+                "bench_coverage [REPLICATIONS [UNITS [SEED]]]: 2 or more, 21 or more\n");
         return 2;
     }
     if (bnorm_ctx_create(NULL, &ctx) != BNORM_OK) return 1;

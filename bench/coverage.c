@@ -1,5 +1,5 @@
 /* bench_coverage [REPLICATIONS [UNITS [SEED]]]: how often the 95 % intervals of structured models
- * the truth. Panels of UNITS x PERIODS rows are drawn again and again,
+ * contain the truth. Panels of UNITS x PERIODS rows are drawn again and again,
  *
  *   y_it = alpha_i + p1_it - 0.5 p2_it + f(z_it) + (0.5 + 0.5 |p2_it|) e_it,
  *

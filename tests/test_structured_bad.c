@@ -316,8 +316,15 @@ static void test_options(void **state)
     odd o = usual();
     bnorm_panel_options p = defaults();
     p.hidden = none;
-    refuse(ctx, &o, "y ~ nn(x)", &p, BNORM_E_ARGUMENT,
-           "hidden is given, but layers is below 1");
+    p.layers = -1;
+    refuse(ctx, &o, "y ~ nn(x)", &p, BNORM_E_ARGUMENT, "layers is below 0");
+    p.layers = 0; /* without networks */
+    refuse(ctx, &o, "y ~ nn(x) | id", &p, BNORM_E_FORMULA,
+           "without its nn() nothing is to be estimated");
+    bnorm_panel *mean = model_of(ctx, &o, "y ~ nn(x)", &p);
+    assert_int_equal(info_of(mean).networks, 0);
+    assert_true(fabs(bnorm_panel_coefficients(mean)[0] - 4.5) < 1e-12);
+    bnorm_panel_destroy(mean);
     p.layers = 1;
     refuse(ctx, &o, "y ~ nn(x)", &p, BNORM_E_ARGUMENT, "a hidden layer has no units");
     p = defaults();

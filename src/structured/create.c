@@ -97,6 +97,11 @@ static bnorm_status read_formula(making *m, const char *formula)
         bnorm_structure_read(m->ctx, formula, m->table, left_out, 3, &m->structure);
     if (status != BNORM_OK) return status;
     if (o->hidden && !o->layers) bnorm_structure_drop_networks(&m->structure);
+    if (!m->structure.network_count && !m->structure.linear.terms.count &&
+        m->structure.effect_count)
+        return bnorm_fail(m->ctx, BNORM_E_FORMULA,
+                          "formula: without its nn() nothing is to be estimated: give a linear "
+                          "term");
     m->panel->info.logistic =
         o->loss && bnorm_loss_find(o->loss) == bnorm_loss_find("logistic");
     if (m->panel->info.logistic && m->structure.effect_count)

@@ -9,7 +9,7 @@ from ._layers import _numpy, _unmasked
 from ._panel_covariance import covariance_options
 from ._panel_reports import CrossValidation, Origin, PanelInfo, PanelReport
 from ._panel_results import PanelResults
-from ._reports import _bar
+from ._reports import BlockCheck, CheckReport, _bar
 from ._table import Table, column
 
 Array = Any
@@ -199,6 +199,14 @@ class PanelNet:
 
     def _use(self, threads: int | None) -> int | None:
         return self._threads if threads is None else threads
+
+    def check_gradient(self, *, entries: int = 0, seed: int = 1, threads: int | None = None) -> CheckReport:
+        """The gradient of the reduced loss at the start beside central differences, block by block: at most `entries` of
+        each, 0 for all. The target is moved at random first, since gradients vanish at a minimum."""
+        core = self._take()
+        found = core.check(seed, entries, self._use(threads))
+        self._spare.append(core)
+        return CheckReport(BlockCheck(*block) for block in found)
 
     @classmethod
     def cv(cls, formula: str, data: Any, candidates: Iterable[Any], *, by: str = "units", folds: int = 5,

@@ -214,6 +214,7 @@ static PyMethodDef panel_methods[] = {
     {"values", bnorm_py_panel_values, METH_O, NULL},
     FAST("save", bnorm_py_panel_save),
     FAST("fit", bnorm_py_panel_fit),
+    FAST("check", bnorm_py_panel_check),
     FAST("design", bnorm_py_panel_design),
     FAST("vcov", bnorm_py_panel_vcov),
     FAST("margins", bnorm_py_panel_margins),

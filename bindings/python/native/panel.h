@@ -52,7 +52,7 @@ PyObject *bnorm_py_panel_save(PyObject *self, PyObject *const *args, Py_ssize_t 
 
 /* What it computes. */
 PyObject *bnorm_py_panel_fit(PyObject *self, PyObject *const *args, Py_ssize_t count);
-
+PyObject *bnorm_py_panel_check(PyObject *self, PyObject *const *args, Py_ssize_t count);
 PyObject *bnorm_py_panel_residuals(PyObject *self, PyObject *unused);
 PyObject *bnorm_py_panel_design(PyObject *self, PyObject *const *args, Py_ssize_t count);
 PyObject *bnorm_py_panel_vcov(PyObject *self, PyObject *const *args, Py_ssize_t count);

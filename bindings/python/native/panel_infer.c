@@ -86,6 +86,34 @@ PyObject *bnorm_py_panel_design(PyObject *object, PyObject *const *args, Py_ssiz
     return made;
 }
 
+/* check(seed, entries, threads) -> as Network.check */
+PyObject *bnorm_py_panel_check(PyObject *object, PyObject *const *args, Py_ssize_t count)
+{
+    py_panel *self = (py_panel *)object;
+    py_call c;
+    Py_ssize_t seed, entries;
+    ptrdiff_t blocks = 0;
+    PyObject *list = NULL;
+    if (bnorm_py_count(count, 3) || bnorm_py_whole(args[0], "seed", 0, &seed) ||
+        bnorm_py_whole(args[1], "entries", 0, &entries))
+        return NULL;
+    bnorm_panel *panel = bnorm_py_panel_enter(self, &c, args[2]);
+    bnorm_status status = panel ? bnorm_panel_check(c.ctx, panel, 0, 0, NULL, &blocks)
+                                : BNORM_OK; /* their number */
+    bnorm_check_block *report =
+        panel && !status ? bnorm_py_block(&c, ((size_t)blocks + 1) * sizeof *report) : NULL;
+    if (report) {
+        Py_BEGIN_ALLOW_THREADS;
+        status = bnorm_panel_check(c.ctx, panel, (uint64_t)seed, entries, report, &blocks);
+        Py_END_ALLOW_THREADS;
+        if (status == BNORM_E_CHECK) status = BNORM_OK;
+        if (!status) list = bnorm_py_check_list(report, blocks);
+    }
+    if (status) bnorm_py_raise(&c, status);
+    bnorm_py_panel_leave(self, &c);
+    return list;
+}
+
 /* ------------------------------------------------------------------- margins, predictions */
 
 /* margins(vcov, threads) -> estimate, se or None */

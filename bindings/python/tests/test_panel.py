@@ -85,6 +85,9 @@ def test_produc():
     arellano = model.fit(cov_type="cluster", cov_kwds={"groups": pd.factorize(table["state"])[0], "use_correction": False})
     np.testing.assert_allclose(got.with_cov(small=False).bse, arellano.bse[:4], rtol=1e-9)
     assert got.effects["state"].index[0] == "ALABAMA" and len(got.profile("log(pc)")) == 50
+    net = PanelNet.from_formula("log(gsp) ~ log(pcap) + nn(log(pc), log(emp), unemp, year) | state", table, hidden=(8, 4),
+                                penalty=1e-4, period="year").fit(epochs=60)
+    assert net.check_gradient(entries=8).ok and net.rmse < 0.7 * got.rmse
 
 
 def test_weights_are_least_squares_weights():
@@ -266,6 +269,9 @@ def test_networks_find_what_is_not_linear():
     got = model.fit(starts=2)
     assert got.rsquared_within > linear.rsquared_within + 0.1 and got.report.starts == 2
     assert got.report.best <= got.report.worst
+    report = got.check_gradient(entries=5)
+    assert report.ok and [block.name for block in report] == ["nn1.G1", "nn1.gamma1", "nn1.beta1"]
+    assert model.check_gradient().ok and linear.check_gradient() == []
     assert got.design().shape == (N, 2 + 6) and got.design(full=True).shape == (N, 8 + got.info.hidden)
     assert got.info.fitted and not model.info.fitted
     assert set(got.parameters) >= {"nn1.G1", "nn1.top"} and got.parameters["nn1.G1"].shape == (2, 6)

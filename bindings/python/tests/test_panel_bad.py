@@ -190,10 +190,10 @@ def test_memory_is_given_back():
         for _ in range(10):
             got = fitted(cluster="firm")
             got.predict(data)
-            for bad in (lambda: panel("y ~ nothing | firm"), lambda: got.with_cov(cluster="nobody")):
+            for bad in (lambda: panel("y ~ nothing | firm"), lambda got=got: got.with_cov(cluster="nobody")):
                 with pytest.raises(ValueError):
                     bad()
-        del got
+        del got, bad
         gc.collect()
         counts.append(system.getrefcount(x1))
     assert counts[0] == counts[2]

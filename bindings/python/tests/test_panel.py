@@ -86,7 +86,7 @@ def test_produc():
     np.testing.assert_allclose(got.with_cov(small=False).bse, arellano.bse[:4], rtol=1e-9)
     assert got.effects["state"].index[0] == "ALABAMA" and len(got.profile("log(pc)")) == 50
     net = PanelNet.from_formula("log(gsp) ~ log(pcap) + nn(log(pc), log(emp), unemp, year) | state", table, hidden=(8, 4),
-                                penalty=1e-4, period="year").fit(epochs=60)
+                                penalty=1e-4, period="year").fit()
     assert net.check_gradient(entries=8).ok and net.rmse < 0.7 * got.rmse
 
 

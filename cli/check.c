@@ -4,9 +4,11 @@
 
 #include "cli.h"
 #include "commands.h"
+#include "describe.h"
 #include "json.h"
 #include "model_file.h"
 #include "output.h"
+#include "panel_file.h"
 #include "question.h"
 #include "table.h"
 
@@ -40,15 +42,10 @@ static void draw_rows(uint64_t seed, ptrdiff_t most, ptrdiff_t *rows, ptrdiff_t 
     free(order);
 }
 
-static void print(const check *c, int ok)
+static void print(const check *c)
 {
     printf("gradients against difference quotients on %td rows\n", c->rows);
-    printf("%-12s %12s %12s  %s\n", "block", "error", "bound", "ok");
-    for (ptrdiff_t k = 0; k < c->blocks; k++) {
-        const bnorm_check_block *b = &c->report[k];
-        printf("%-12s %12.3g %12.3g  %s\n", b->name, b->error, b->bound, b->ok ? "yes" : "NO");
-    }
-    puts(ok ? "every block agrees" : "the blocks marked NO do not agree");
+    bnorm_cli_check_print(stdout, c->report, c->blocks);
 }
 
 static void print_json(const check *c, int ok)
@@ -56,16 +53,7 @@ static void print_json(const check *c, int ok)
     cli_json j = {.file = stdout};
     bnorm_cli_json_open(&j, NULL, '{');
     bnorm_cli_json_bool(&j, "ok", ok);
-    bnorm_cli_json_open(&j, "blocks", '[');
-    for (ptrdiff_t k = 0; k < c->blocks; k++) {
-        bnorm_cli_json_open(&j, NULL, '{');
-        bnorm_cli_json_text(&j, "name", c->report[k].name);
-        bnorm_cli_json_number(&j, "error", c->report[k].error);
-        bnorm_cli_json_number(&j, "bound", c->report[k].bound);
-        bnorm_cli_json_bool(&j, "ok", c->report[k].ok);
-        bnorm_cli_json_close(&j, '}');
-    }
-    bnorm_cli_json_close(&j, ']');
+    bnorm_cli_check_json(&j, c->report, c->blocks);
     bnorm_cli_json_close(&j, '}');
 }
 
@@ -82,7 +70,7 @@ static int run(bnorm_ctx *ctx, bnorm_model *model, bnorm_mat_f64 x, bnorm_mat_f6
     if (c->json)
         print_json(c, status == BNORM_OK);
     else if (!c->quiet)
-        print(c, status == BNORM_OK);
+        print(c);
     int code = bnorm_cli_flush();
     return code ? code : bnorm_cli_status(ctx, status);
 }
@@ -128,6 +116,16 @@ static int check_table(bnorm_ctx *ctx, bnorm_model *model, const cli_table *tabl
     return code;
 }
 
+/* Its gradient needs the effects and the top layer of the rows of the fit. */
+static int refuse_panel(bnorm_ctx *ctx, const char *path)
+{
+    if (!bnorm_cli_is_panel_file(ctx, path)) return CLI_OK;
+    bnorm_cli_say("%s holds a structured model, whose gradient is checked where it is fitted: "
+                  "bnorm fit --check",
+                  path);
+    return CLI_USAGE;
+}
+
 int bnorm_cli_check(cli_args *args)
 {
     static const char *const na_rules[] = {"drop", "error", NULL};
@@ -148,6 +146,7 @@ int bnorm_cli_check(cli_args *args)
     bnorm_cli_separator(args);
     if (args->bad) return CLI_USAGE;
     int code = bnorm_cli_context(threads, &ctx);
+    if (!code) code = refuse_panel(ctx, args->operand[0]);
     if (!code) code = bnorm_cli_model_read(ctx, args->operand[0], 1, &model);
     if (!code)
         code =

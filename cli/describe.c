@@ -115,3 +115,30 @@ void bnorm_cli_describe_frame_json(cli_json *j, const bnorm_frame *frame)
                bnorm_frame_dropped_name);
     names_json(j, "classes", frame, bnorm_frame_classes(frame), bnorm_frame_class_name);
 }
+
+void bnorm_cli_check_print(FILE *file, const bnorm_check_block *report, ptrdiff_t blocks)
+{
+    int ok = 1;
+    fprintf(file, "%-12s %12s %12s  %s\n", "block", "error", "bound", "ok");
+    for (ptrdiff_t k = 0; k < blocks; k++) {
+        const bnorm_check_block *b = &report[k];
+        fprintf(file, "%-12s %12.3g %12.3g  %s\n", b->name, b->error, b->bound,
+                b->ok ? "yes" : "NO");
+        ok &= b->ok;
+    }
+    fputs(ok ? "every block agrees\n" : "the blocks marked NO do not agree\n", file);
+}
+
+void bnorm_cli_check_json(cli_json *j, const bnorm_check_block *report, ptrdiff_t blocks)
+{
+    bnorm_cli_json_open(j, "blocks", '[');
+    for (ptrdiff_t k = 0; k < blocks; k++) {
+        bnorm_cli_json_open(j, NULL, '{');
+        bnorm_cli_json_text(j, "name", report[k].name);
+        bnorm_cli_json_number(j, "error", report[k].error);
+        bnorm_cli_json_number(j, "bound", report[k].bound);
+        bnorm_cli_json_bool(j, "ok", report[k].ok);
+        bnorm_cli_json_close(j, '}');
+    }
+    bnorm_cli_json_close(j, ']');
+}

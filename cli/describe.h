@@ -16,4 +16,8 @@ void bnorm_cli_describe_json(cli_json *json, bnorm_net *net, const char *statist
  */
 void bnorm_cli_describe_frame_json(cli_json *json, const bnorm_frame *frame);
 
+/* A gradient check, block by block, and whether all agree; as JSON: an array "blocks". */
+void bnorm_cli_check_print(FILE *file, const bnorm_check_block *report, ptrdiff_t blocks);
+void bnorm_cli_check_json(cli_json *json, const bnorm_check_block *report, ptrdiff_t blocks);
+
 #endif

@@ -83,6 +83,8 @@ static const cli_option_row table[OPT_COUNT] = {
                    "small-sample factors count nested, all, sss; none: no factor"},
     [OPT_JACOBIAN] = {"jacobian", 0, NULL, NULL, CMD_FIT, STRUCTURED,
                       "covariance with the hidden weights, not of the top layer alone"},
+    [OPT_CHECK] = {"check", 0, NULL, NULL, CMD_FIT, STRUCTURED,
+                   "compare the gradient at the fit with difference quotients"},
     [OPT_NEW] = {"new", 0, "RULE", "na", CMD_PREDICT, STRUCTURED,
                  "levels without effect: na; zero: the mean effect; or error"},
     [OPT_INTERVAL] = {"interval", 0, "LEVEL", NULL, CMD_PREDICT, STRUCTURED,

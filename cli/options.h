@@ -41,6 +41,7 @@ typedef enum cli_option {
     OPT_CLUSTER,
     OPT_SMALL,
     OPT_JACOBIAN,
+    OPT_CHECK,
     OPT_NEW,
     OPT_INTERVAL,
     OPT_ENTRIES,

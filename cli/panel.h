@@ -15,6 +15,7 @@ typedef struct panel_settings {
     bnorm_panel_options model;
     bnorm_panel_fit_options fit;
     bnorm_vcov_options vcov;
+    int check;      /* of the gradient, at the fit */
     char *clusters; /* what vcov.cluster points into */
     bnorm_hold hold;
     ptrdiff_t folds; /* 0: no choice among candidates */
@@ -62,6 +63,8 @@ typedef struct panel_result {
     bnorm_panel_report report;
     fit_history history;
     panel_folds folds;
+    ptrdiff_t blocks; /* of the gradient check; 0: there was none */
+    bnorm_check_block *checks;
     int interrupted;
 } panel_result;
 

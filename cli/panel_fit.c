@@ -144,6 +144,21 @@ int bnorm_cli_panel_margins(bnorm_ctx *ctx, panel_result *r)
         ctx, bnorm_panel_margins(ctx, r->panel, r->vcov, e->estimate, r->vcov ? e->se : NULL));
 }
 
+/* Every entry up to the 40 drawn from each block, as bnorm check does. A block that is not ok is
+ * reported before it is a failure. */
+static int check_gradient(bnorm_ctx *ctx, panel_result *r, int *found)
+{
+    enum { ENTRIES = 40 };
+    uint64_t seed = r->settings->base->seed;
+    if (!r->settings->check) return CLI_OK;
+    bnorm_status status = bnorm_panel_check(ctx, r->panel, seed, ENTRIES, NULL, &r->blocks);
+    r->checks = bnorm_cli_alloc(r->blocks, sizeof *r->checks);
+    if (!status)
+        status = bnorm_panel_check(ctx, r->panel, seed, ENTRIES, r->checks, &r->blocks);
+    *found = bnorm_cli_status(ctx, status);
+    return status == BNORM_E_CHECK ? CLI_OK : *found;
+}
+
 static void tell_interrupted(const panel_result *r)
 {
     const char *out = r->settings->base->out;
@@ -179,7 +194,7 @@ static int report(panel_result *r)
 static int finish(bnorm_ctx *ctx, panel_result *r)
 {
     const fit_settings *s = r->settings->base;
-    int code = r->interrupted ? CLI_OK : covariance(ctx, r);
+    int checked = CLI_OK, code = r->interrupted ? CLI_OK : covariance(ctx, r);
     if (s->out && r->info.fitted) {
         int saved = bnorm_cli_panel_save(ctx, r->panel, r->vcov, s->out);
         if (code && !saved) bnorm_cli_note("%s holds the model without a covariance", s->out);
@@ -192,12 +207,14 @@ static int finish(bnorm_ctx *ctx, panel_result *r)
     }
     if (!code) code = bnorm_cli_panel_linear(ctx, r);
     if (!code) code = bnorm_cli_panel_margins(ctx, r);
+    if (!code) code = check_gradient(ctx, r, &checked);
     if (!code && s->fitted)
         code =
             bnorm_cli_panel_predictions(ctx, r->panel, NULL, r->table,
                                         (panel_request){.new_level = BNORM_NEW_NAN}, s->fitted);
     if (!code && s->plot) code = bnorm_cli_panel_plot(ctx, r, s->plot);
-    return code ? code : report(r);
+    if (!code) code = report(r);
+    return code ? code : checked;
 }
 
 void bnorm_cli_panel_free(panel_result *r)
@@ -208,6 +225,7 @@ void bnorm_cli_panel_free(panel_result *r)
     free(r->linear.se);
     free(r->margins.estimate);
     free(r->margins.se);
+    free(r->checks);
     free(r->folds.candidates);
     free(r->folds.rmse);
     bnorm_cli_history_free(&r->history);

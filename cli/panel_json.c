@@ -187,6 +187,7 @@ void bnorm_cli_panel_json(FILE *file, const panel_result *r)
     quality_json(&j, r);
     if (r->settings) training_json(&j, r);
     if (r->folds.count) bnorm_cli_panel_folds_json(&j, r->settings, &r->folds);
+    if (r->settings && r->settings->check) bnorm_cli_check_json(&j, r->checks, r->blocks);
     if (r->settings) bnorm_cli_json_text(&j, "model", r->settings->base->out);
     bnorm_cli_json_close(&j, '}');
 }

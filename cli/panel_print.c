@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "describe.h"
 #include "panel.h"
 #include "statistics.h"
 
@@ -187,6 +188,13 @@ static void covariance(FILE *file, const panel_result *r)
     }
 }
 
+static void gradient(FILE *file, const panel_result *r)
+{
+    if (!r->settings || !r->settings->check) return;
+    fputs("\ngradient of the reduced loss against difference quotients\n", file);
+    bnorm_cli_check_print(file, r->checks, r->blocks);
+}
+
 void bnorm_cli_panel_print(FILE *file, const panel_result *r)
 {
     fputs("formula: ", file);
@@ -203,6 +211,7 @@ void bnorm_cli_panel_print(FILE *file, const panel_result *r)
         estimates(file, r, &r->margins, "average marginal effects");
     quality(file, r);
     covariance(file, r);
+    gradient(file, r);
     if (r->settings && r->settings->base->out && strcmp(r->settings->base->out, "-"))
         fprintf(file, "model: %s\n", r->settings->base->out);
 }

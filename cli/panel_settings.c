@@ -8,9 +8,9 @@
 
 /* Options that make no sense for the other kind of model. */
 static const cli_option of_structured[] = {
-    OPT_UNIT, OPT_PERIOD, OPT_SINGLETONS, OPT_PENALTY_TOP, OPT_PENALTY_LINEAR,
-    OPT_HOLD, OPT_STARTS, OPT_BAGS,       OPT_CV,          OPT_CV_HIDDEN,
-    OPT_VCOV, OPT_SMALL,  OPT_CLUSTER,    OPT_JACOBIAN,    OPT_CV_PENALTY};
+    OPT_UNIT,    OPT_PERIOD,   OPT_SINGLETONS, OPT_PENALTY_TOP, OPT_PENALTY_LINEAR, OPT_HOLD,
+    OPT_STARTS,  OPT_BAGS,     OPT_CV,         OPT_CV_HIDDEN,   OPT_VCOV,           OPT_SMALL,
+    OPT_CLUSTER, OPT_JACOBIAN, OPT_CHECK,      OPT_CV_PENALTY};
 static const cli_option of_networks[] = {OPT_NO_STANDARDIZE, OPT_CONSTANT, OPT_RUNNING,
                                          OPT_UPDATE};
 
@@ -206,6 +206,7 @@ static void vcov_settings(cli_args *args, panel_settings *s)
     if (type == AUTO) type = clusters ? BNORM_VCOV_CLUSTER : BNORM_VCOV_CLASSICAL;
     s->vcov.type = (bnorm_vcov_type)type;
     s->vcov.full = args->value[OPT_JACOBIAN] != NULL;
+    s->check = args->value[OPT_CHECK] != NULL;
     s->vcov.small = rule != 3;
     s->vcov.count = rule == 1   ? BNORM_COUNT_NONE
                     : rule == 2 ? BNORM_COUNT_ALL

@@ -255,6 +255,19 @@ class Networks(Panel):
         self.assertRegex(self.good("fit", NET, PRODUC, *SMALL_NET, "--starts", "3"),
                          r"3 starts, [\d.e-]+ \(best\) to ")
 
+    def test_gradient_at_the_fit(self):
+        """The two layers of the example, from the start far into the fit."""
+        for more in (("--epochs", "1"), ("--epochs", "300", "--penalty-top", "1e-4")):
+            result = self.fit(NET, PRODUC, "--hidden", "8,4", "--penalty", "1e-4", "--period",
+                              "year", "--check", *more)
+            self.assertEqual([b["name"] for b in result["blocks"]],
+                             ["nn1.G1", "nn1.gamma1", "nn1.beta1", "nn1.G2", "nn1.gamma2",
+                              "nn1.beta2"])
+            for block in result["blocks"]:
+                self.assertIs(block["ok"], True)
+                self.assertLess(block["error"], 1e-7)
+        self.assertIn("every block agrees", self.good("fit", NET, PRODUC, *SMALL_NET, "--check"))
+
     def test_bag_has_no_covariance(self):
         result = self.fit(NET, PRODUC, *SMALL_NET, "--bags", "2")
         self.assertIsNone(result["vcov"])
@@ -489,6 +502,10 @@ class Files(Panel):
         self.save("y ~ nn(x, z) | id", "--bags", "2")
         self.bad(DATA, "has no covariance", "predict", "m.st", "t.csv", "--interval", "0.9")
         self.assertIn("standard errors: none", self.good("summary", "m.st"))
+
+    def test_check_is_where_the_fit_is(self):
+        self.save()
+        self.bad(USAGE, "bnorm fit --check", "check", "m.st", "t.csv")
 
     def test_spoilt_files(self):
         self.save()

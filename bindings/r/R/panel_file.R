@@ -64,3 +64,8 @@ load_panel <- function(file, call, env) {
     history = NULL, df.residual = facts$info$df, default = list(type = or(saved$type, "classical")),
     cache = new.env(parent = emptyenv())))
 }
+
+check_gradient.panel_net <- function(object, seed = 1, entries = 0, ...) {
+  report <- .Call(C_panel_check, panel_pointer(object), seed, entries)
+  structure(as.data.frame(report), class = c("bnorm_check", "data.frame"))
+}

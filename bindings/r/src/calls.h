@@ -51,6 +51,7 @@ SEXP panel_design_call(SEXP pointer, SEXP full);
 SEXP panel_margins_call(SEXP pointer, SEXP vcov);
 SEXP panel_profile_call(SEXP pointer, SEXP vcov, SEXP input, SEXP at);
 SEXP panel_predict_call(SEXP pointer, SEXP vcov, SEXP columns, SEXP new_level);
+SEXP panel_check_call(SEXP pointer, SEXP seed, SEXP entries);
 SEXP panel_cv_call(SEXP formula, SEXP columns, SEXP weights, SEXP options, SEXP by, SEXP folds,
                    SEXP candidates);
 

@@ -98,6 +98,7 @@ static const R_CallMethodDef routines[] = {ROUTINE(bn_init, 1),
                                            ROUTINE(panel_is, 1),
                                            ROUTINE(panel_revive, 5),
                                            ROUTINE(panel_values, 2),
+                                           ROUTINE(panel_check, 3),
                                            {NULL, NULL, 0}};
 
 void attribute_visible R_init_bnorm(DllInfo *dll)

@@ -77,3 +77,23 @@ SEXP panel_revive_call(SEXP loaded, SEXP formula, SEXP columns, SEXP weights, SE
     UNPROTECT(protected);
     return pointer;
 }
+
+/* ------------------------------------------------------------------------------ gradients */
+
+SEXP panel_check_call(SEXP pointer, SEXP seed, SEXP entries)
+{
+    bnorm_panel *panel = panel_of(pointer);
+    ptrdiff_t blocks = 0;
+    double s = glue_whole(seed, "seed", 0, 9007199254740992.0);
+    ptrdiff_t most = (ptrdiff_t)glue_whole(entries, "entries", 0, 1e9);
+    glue_try(bnorm_panel_check(glue_ctx(), panel, (uint64_t)s, most, NULL, &blocks));
+    bnorm_check_block *report =
+        (bnorm_check_block *)R_alloc((size_t)blocks + 1, sizeof *report);
+    user_state state;
+    panel_begin(&state, pointer);
+    bnorm_status status =
+        bnorm_panel_check(glue_ctx(), panel, (uint64_t)s, most, report, &blocks);
+    user_end(&state);
+    if (status != BNORM_E_CHECK) glue_try(status);
+    return model_report(report, blocks);
+}

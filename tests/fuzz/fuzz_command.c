@@ -7,6 +7,7 @@
 #include "fit.h"
 #include "fuzz.h"
 #include "options.h"
+#include "panel.h"
 
 enum { MOST = 64 };
 
@@ -26,6 +27,17 @@ static const cli_command *find(const char *name)
     return c->name ? c : NULL;
 }
 
+static void read_panel(cli_args *args, const fit_settings *base)
+{
+    panel_settings s;
+    int code = bnorm_cli_panel_settings(args, base, &s);
+    bnorm_fuzz_expect(code == CLI_OK || code == CLI_USAGE, "settings or a refusal");
+    bnorm_fuzz_expect(
+        code || (s.sizes_count <= PANEL_CANDIDATES && s.penalties_count <= PANEL_CANDIDATES),
+        "candidates in their bounds");
+    bnorm_cli_panel_settings_free(&s);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *argv[MOST + 1], *text = bnorm_fuzz_text(data, size);
@@ -39,6 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         bnorm_fuzz_expect(code == CLI_OK || code == CLI_USAGE, "settings or a refusal");
         bnorm_fuzz_expect(code || (settings.layers >= 0 && settings.layers <= FIT_LAYERS),
                           "settings in their bounds");
+        if (!code && bnorm_cli_is_structured(&args)) read_panel(&args, &settings);
     }
     free(text);
     return 0;

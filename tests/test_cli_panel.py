@@ -1,20 +1,12 @@
-"""The command's structured models: regression tables, their figures, and what is refused."""
-import json
+"""The command's structured models: regression tables, networks and their figures."""
 import math
 import os
 import re
-import signal
-import subprocess
-import time
 import types
 import xml.etree.ElementTree
 
-from cli_support import BNORM, PRODUC, ROOT, Case, environment, main, rows_of
-
-USAGE, DATA = 2, 3
-WITHIN = "log(gsp) ~ log(pcap) + log(pc) + log(emp) + unemp | state"
-NET = "log(gsp) ~ log(pcap) + log(pc) + nn(log(emp), unemp, year) | state"
-SMALL_NET = ("--hidden", "4", "--penalty", "1e-4", "--epochs", "60", "--period", "year")
+from cli_support import PRODUC, ROOT, main, rows_of
+from panel_cases import NET, SMALL_NET, USAGE, WITHIN, Panel, panel_table
 
 
 def goldens():
@@ -31,17 +23,6 @@ def goldens():
         yield types.SimpleNamespace(**dict(zip(fields, entry)))
 
 
-def panel_table(units=12, periods=8, extra=""):
-    """A panel whose slopes are about 2 and -1, unsorted, with a weight and a constant a unit."""
-    lines = ["id,year,x,z,c,y,w" + (",e" if extra else "")]
-    for k in range(units * periods):
-        i, t = (k * 5) % units, (k // units * 3) % periods
-        x, z = (k * k * 7 % 23) / 3, (k * 11 % 17) / 2
-        y = 3 * i + 2 * x - z + 0.5 * t + ((k * 13 % 29) - 14) / 20
-        lines.append(f"u{i:02},{2000 + t},{x},{z},{i},{y},{1 + k % 3}" + extra)
-    return "\n".join(lines) + "\n"
-
-
 def t_tail(t, df):
     """P(|T| > |t|), by Simpson's rule on the density: an independent reference."""
     log_c = math.lgamma((df + 1) / 2) - math.lgamma(df / 2) - 0.5 * math.log(df * math.pi)
@@ -51,14 +32,6 @@ def t_tail(t, df):
     inner = sum((1, 4, 2)[0 if k in (0, n) else 1 + (k % 2 == 0)] * density(k * step)
                 for k in range(n + 1)) * step / 3
     return 1 - 2 * inner
-
-
-class Panel(Case):
-    def fit(self, formula, table, *more):
-        return json.loads(self.good("fit", formula, table, "--json", *more))
-
-    def coefficients(self, *args):
-        return {c["name"]: c for c in self.fit(*args)["coefficients"]}
 
 
 class Regression(Panel):
@@ -390,266 +363,6 @@ class Fitted(Panel):
         observed = [float(r[5]) for r in rows_of(panel_table())[1:]]
         self.assertAlmostEqual(sum((a - b)**2 for a, b in zip(fitted, observed)),
                                result["sse"], delta=1e-9)
-
-
-class Files(Panel):
-    def setUp(self):
-        super().setUp()
-        self.write("t.csv", panel_table())
-
-    def save(self, formula="y ~ x + nn(z) | id", *more):
-        net = ("--hidden", "3", "--penalty", "1e-4") if "nn(" in formula else ()
-        return self.good("fit", formula, "t.csv", *net, "--out", "m.st", "--fitted", "f.csv",
-                         *more)
-
-    def test_predict_gives_the_fitted_values(self):
-        for formula, more in (("y ~ x + nn(z) | id", ()), ("y ~ x + z | id + year", ()),
-                              ("y ~ x + z", ("--hidden", "none", "--vcov", "hc1")),
-                              ("y ~ x | id[z]", ()), ("y ~ nn(x, z) | id", ("--bags", "3"))):
-            self.save(formula, *more)
-            for threads in "14":
-                self.assertEqual(self.read("f.csv").decode(),
-                                 self.good("predict", "m.st", "t.csv", "--threads", threads))
-
-    def test_intervals(self):
-        self.save()
-        narrow, wide = (rows_of(self.good("predict", "m.st", "t.csv", "--interval", level))
-                        for level in ("0.5", "0.95"))
-        self.assertEqual(wide[0], ["line", "prediction", "lower", "upper"])
-        ratio = None
-        for a, b, fitted in zip(narrow[1:], wide[1:], rows_of(self.read("f.csv").decode())[1:]):
-            self.assertEqual(a[:2], fitted)
-            self.assertEqual(b[:2], fitted)
-            (mean, low, high), (_, lower, upper) = ([float(v) for v in r[1:]] for r in (a, b))
-            self.assertTrue(lower < low < mean < high < upper)
-            self.assertAlmostEqual(mean - low, high - mean, delta=1e-9)
-            ratio = ratio or (upper - mean) / (high - mean)
-            self.assertAlmostEqual((upper - mean) / (high - mean), ratio, delta=1e-6)
-        # t with 11 degrees of freedom: 12 clusters
-        self.assertAlmostEqual(ratio, 2.2009851600916 / 0.6974453, delta=1e-5)
-
-    def test_interval_of_a_regression(self):
-        """The mean response of a straight line: the textbook formula."""
-        self.write("t.csv", "x,y\n1,2\n2,3\n3,7\n5,8\n8,13\n")
-        self.save("y ~ x", "--hidden", "none", "--vcov", "classical")
-        result = self.fit("y ~ x", "t.csv", "--hidden", "none", "--vcov", "classical")
-        self.write("n.csv", "x\n3.8\n10\n")
-        sxx = sum((x - 3.8)**2 for x in (1, 2, 3, 5, 8))
-        for row, x in zip(rows_of(self.good("predict", "m.st", "n.csv", "--interval", "0.95"))[1:],
-                          (3.8, 10)):
-            half = 3.182446305284263 * result["sigma"] * math.sqrt(1 / 5 + (x - 3.8)**2 / sxx)
-            self.assertAlmostEqual((float(row[3]) - float(row[2])) / 2, half, delta=1e-9)
-
-    def test_new_levels(self):
-        self.save("y ~ x + z | id")
-        self.write("n.csv", "id,x,z\nu00,1,2\nnew,1,2\nu01,NA,2\nu01,3,1\n")
-        done = self.run_bnorm("predict", "m.st", "n.csv")
-        self.assertEqual([r[1] == "NA" for r in rows_of(done.stdout.decode())[1:]],
-                         [False, True, True, False])
-        for text in (b"1 of 4 rows have missing inputs",
-                     b"1 of 4 rows have a fixed effect that training did not see"):
-            self.assertIn(text, done.stderr)
-        zero = rows_of(self.good("predict", "m.st", "n.csv", "--new", "zero", "--interval",
-                                 "0.9"))
-        same = rows_of(self.good("predict", "m.st", "t.csv"))
-        effects = json.loads(self.good("summary", "m.st", "--json"))["fixed_effects"][0]
-        mean = sum(effects["effects"].values()) / 12  # the panel is balanced
-        self.assertAlmostEqual(float(zero[2][1]) - float(zero[1][1]),
-                               mean - effects["effects"]["u00"], delta=1e-9)
-        self.assertNotEqual(zero[2][2], "NA")
-        self.assertEqual(len(same), 97)
-        self.assertIn("'new'", self.bad(DATA, "n.csv line 3", "predict", "m.st", "n.csv",
-                                        "--new", "error"))
-        self.bad(DATA, "n.csv line 4", "predict", "m.st", "n.csv", "--na", "error")
-
-    def test_summary(self):
-        printed = self.save()
-        text = self.good("summary", "m.st")
-        for part in ("y ~ x + nn(z) | id", "fixed effects: id (12 levels); 12 parameters",
-                     "nn1: 1 input, hidden 3 (batchnorm, tanh)", "clustered by id (12 clusters)"):
-            self.assertIn(part, text)
-        line = next(k for k in printed.splitlines() if k.startswith("x "))
-        self.assertIn(line, text)
-        result = json.loads(self.good("summary", "m.st", "--json"))
-        fitted = self.fit("y ~ x + nn(z) | id", "t.csv", "--hidden", "3", "--penalty", "1e-4")
-        for key in ("coefficients", "vcov", "rows_used", "sse", "df", "inputs", "absorbed"):
-            self.assertEqual(result[key], fitted[key], key)
-        self.assertEqual(self.good("summary", "m.st", "--quiet"), "")
-
-    def test_same_file_for_any_threads(self):
-        files = set()
-        for threads in "124":
-            self.save("y ~ x + nn(z) | id + year", "--threads", threads, "--quiet")
-            files.add(self.read("m.st"))
-        self.assertEqual(len(files), 1)
-
-    def test_out_on_stdout(self):
-        self.save()
-        done = self.run_bnorm("fit", "y ~ x + nn(z) | id", "t.csv", "--hidden", "3", "--penalty",
-                              "1e-4", "--out", "-")
-        self.assertEqual(done.stdout, self.read("m.st"))
-        self.assertIn(b"linear terms", done.stderr)
-
-    def test_refused_options(self):
-        self.good("fit", "y ~ x", "t.csv", "--epochs", "2", "--out", "plain.st")
-        self.bad(USAGE, "--new is for structured models", "predict", "plain.st", "t.csv",
-                 "--new", "zero")
-        self.bad(USAGE, "--interval is for structured models", "predict", "plain.st", "t.csv",
-                 "--interval", "0.9")
-        self.bad(USAGE, "above 0 and below 1", "predict", "plain.st", "t.csv", "--interval",
-                 "95")
-        self.bad(USAGE, "one of error, na, zero", "predict", "plain.st", "t.csv", "--new", "no")
-        self.save("y ~ nn(x, z) | id", "--bags", "2")
-        self.bad(DATA, "has no covariance", "predict", "m.st", "t.csv", "--interval", "0.9")
-        self.assertIn("standard errors: none", self.good("summary", "m.st"))
-
-    def test_check_is_where_the_fit_is(self):
-        self.save()
-        self.bad(USAGE, "bnorm fit --check", "check", "m.st", "t.csv")
-
-    def test_spoilt_files(self):
-        self.save()
-        model = self.read("m.st")
-        for size in (0, 7, 9, 400, len(model) // 2, len(model) - 1):
-            self.write("bad.st", model[:size])
-            for args in (("summary", "bad.st"), ("predict", "bad.st", "t.csv", "--out", "p.csv")):
-                self.bad(DATA, "bad.st", *args)
-
-    def test_fit_whose_covariance_fails_is_saved(self):
-        self.write("t.csv", panel_table(extra=",1"))
-        done = self.run_bnorm("fit", "y ~ x | id", "t.csv", "--cluster", "e", "--out", "m.st")
-        self.assertEqual(done.returncode, DATA)
-        self.assertIn(b"m.st holds the model without a covariance", done.stderr)
-        self.good("predict", "m.st", "t.csv")
-
-
-class Interruption(Panel):
-    def test_interrupted_fit_saves_its_best(self):
-        self.write("t.csv", panel_table(40, 40))
-        fit = subprocess.Popen([BNORM, "fit", "y ~ x + nn(z, c) | id + year", "t.csv",
-                                "--hidden", "32,32", "--optimizer", "adam", "--epochs",
-                                "1000000", "--out", "m.st"], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, cwd=self.folder.name, env=environment())
-        time.sleep(2.5)
-        self.assertIsNone(fit.poll(), "the fit ended by itself")
-        fit.send_signal(signal.SIGINT)
-        out, err = fit.communicate(timeout=60)
-        self.assertEqual((fit.returncode, out), (130, b""), err)
-        self.assertIn(b"the best so far is saved in m.st, without a covariance", err)
-        self.assertEqual(sorted(os.listdir(self.folder.name)), ["m.st", "t.csv"])
-        self.good("predict", "m.st", "t.csv")
-
-
-class Bad(Panel):
-    """What real panels have: a message, or an action that is counted."""
-
-    def told(self, text, formula, table, *more):
-        done = self.run_bnorm("fit", formula, table, "--json", *more)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn(text, done.stderr.decode())
-        return json.loads(done.stdout)
-
-    def test_unit_with_one_row(self):
-        self.write("t.csv", panel_table() + "alone,2000,1,2,3,4,1\n")
-        result = self.told("1 row is alone in a level of a fixed effect", "y ~ x + z | id",
-                           "t.csv")
-        self.assertEqual((result["singletons"], result["rows_used"]), (1, 96))
-        kept = self.fit("y ~ x + z | id", "t.csv", "--keep-singletons")
-        self.assertEqual((kept["singletons"], kept["rows_used"]), (0, 97))
-        self.write("one.csv", "id,x,y\n1,2,3\n2,3,4\n3,5,5\n")
-        self.bad(DATA, "", "fit", "y ~ x | id", "one.csv")
-
-    def test_effect_equal_to_a_regressor(self):
-        self.write("t.csv", panel_table())
-        result = self.told("c is left out: ", "y ~ x + c | id", "t.csv")
-        self.assertEqual([d["name"] for d in result["dropped"]], ["c"])
-        self.assertEqual([c["name"] for c in result["coefficients"]], ["x"])
-
-    def test_collinear_terms(self):
-        self.write("t.csv", panel_table())
-        result = self.told("I(2 * x - z) is left out: ", "y ~ x + z + I(2 * x - z) | id",
-                           "t.csv")
-        self.assertEqual(len(result["coefficients"]), 2)
-        self.assertIn("left out: I(2 * x - z)",
-                      self.good("fit", "y ~ x + z + I(2 * x - z) | id", "t.csv"))
-
-    def test_duplicates_and_gaps(self):
-        lines = panel_table().splitlines()
-        self.write("t.csv", "\n".join(lines[:-3] + [lines[1]]) + "\n")
-        result = self.told("1 row has the unit and period of an earlier row; all are kept",
-                           "y ~ x + z | id + year", "t.csv")
-        self.assertEqual((result["duplicates"], result["gaps"]), (1, 3))
-
-    def test_missing_anywhere(self):
-        lines = panel_table().splitlines()
-        for column in range(7):
-            changed = list(lines)
-            cells = changed[5].split(",")
-            cells[column] = "NA"
-            changed[5] = ",".join(cells)
-            self.write("t.csv", "\n".join(changed) + "\n")
-            more = ("--weights", "w")
-            result = self.fit("y ~ x + nn(z) | id + year", "t.csv", "--epochs", "5",
-                              "--hidden", "2", *more)
-            self.assertEqual(result["missing"], int(column != 4), column)
-            if column != 4:
-                self.bad(DATA, "t.csv line 6", "fit", "y ~ x + z | id + year", "t.csv", *more,
-                         "--na", "error")
-
-    def test_cluster_with_one_level(self):
-        self.write("t.csv", panel_table(extra=",1"))
-        self.bad(DATA, "'e'", "fit", "y ~ x | id", "t.csv", "--cluster", "e")
-
-    def test_weights(self):
-        table = panel_table()
-        self.write("t.csv", table.replace(",2\n", ",0\n"))
-        result = self.told("rows have weight 0 and are left out", "y ~ x | id", "t.csv",
-                           "--weights", "w")
-        self.assertEqual(result["weightless"], 32)
-        self.write("t.csv", table.replace(",2\n", ",-2\n", 1))
-        self.bad(DATA, "the weight -2 in column 'w' is negative", "fit", "y ~ x | id", "t.csv",
-                 "--weights", "w")
-
-    def test_command_line(self):
-        self.write("t.csv", panel_table())
-        for text, formula, *more in (
-                ("take it out of the formula", "y ~ x + nn(z) | id", "--hidden", "none"),
-                ("the formula has no nn(...)", "y ~ x | id", "--hidden", "8"),
-                ("--loss softmax is not for structured models", "y ~ x | id", "--loss",
-                 "softmax"),
-                ("--running is not for structured models", "y ~ x | id", "--running"),
-                ("--constant is not for structured models", "y ~ x | id", "--constant", "drop"),
-                ("--vcov is for structured models", "y ~ x", "--vcov", "hc1"),
-                ("--starts is for structured models", "y ~ x", "--starts", "2"),
-                ("one of classical, hc0", "y ~ x | id", "--vcov", "hc4"),
-                ("one of nested, sss", "y ~ x | id", "--small", "stata"),
-                ("one of rows, units", "y ~ x | id", "--hold", "years"),
-                ("a column, or two", "y ~ x | id", "--cluster", "id,year,x"),
-                ("a column, or two", "y ~ x | id", "--cluster", ""),
-                ("does not go with --vcov hc1", "y ~ x | id", "--vcov", "hc1", "--cluster",
-                 "id"),
-                ("--cluster COLUMN, or --unit", "y ~ x", "--hidden", "none", "--vcov",
-                 "cluster"),
-                ("nothing to choose among", "y ~ nn(x) | id", "--cv", "3"),
-                ("by --cv, with 2 folds", "y ~ nn(x) | id", "--cv-penalty", "0,1"),
-                ("has none", "y ~ x | id", "--cv", "3", "--cv-hidden", "4;8"),
-                ("lists of sizes", "y ~ nn(x) | id", "--cv", "3", "--cv-hidden", "4;;8"),
-                ("numbers from 0", "y ~ nn(x) | id", "--cv", "3", "--cv-penalty", "1,-1")):
-            self.bad(USAGE, text, "fit", formula, "t.csv", *more)
-        self.bad(DATA, "no such column", "fit", "y ~ x | id", "t.csv", "--cluster", "firm")
-        for formula in ("y ~ x | firm", "y ~ x | id + firm", "y ~ nn(firm) | id"):
-            self.bad(DATA, "firm", "fit", formula, "t.csv")
-        self.bad(DATA, "firm", "fit", "y ~ x", "t.csv", "--hidden", "none", "--vcov", "cluster",
-                 "--unit", "firm")
-        for formula in ("y ~ x |", "y ~ x | id +", "y ~ nn() | id", "y ~ nn(x", "y ~ nn(x):z",
-                        "y ~ x | 1", "y ~ x | id | year", "y ~ log(nn(x))"):
-            self.bad(USAGE, "", "fit", formula, "t.csv")
-
-    def test_logistic_with_effects(self):
-        self.write("t.csv", panel_table())
-        done = self.run_bnorm("fit", "y ~ x | id", "t.csv", "--loss", "logistic")
-        self.assertIn(done.returncode, (USAGE, DATA))
-        self.assertIn(b"fixed effects", done.stderr)
 
 
 if __name__ == "__main__":

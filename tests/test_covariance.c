@@ -347,6 +347,39 @@ static void penalised(void **state)
     bnorm_ctx_destroy(ctx);
 }
 
+/* Directions that nothing identifies and no penalty sees take no penalty off the others: three
+ * penalised columns beside one that is free, and beside three multiples of it. */
+static void penalties_beside_free_directions(void **state)
+{
+    (void)state;
+    enum { P = 6, Q = 4 };
+    bnorm_ctx *ctx = make_ctx(1);
+    const double penalty[P] = {30, 20, 70, 0, 0, 0};
+    double x[N * Q], j[N * P], e[N];
+    bnorm_random_normal(3, 1, 0, N * Q, x);
+    bnorm_random_normal(3, 2, 0, N, e);
+    for (int i = 0; i < N; i++)
+        for (int k = 0; k < P; k++)
+            j[i * P + k] = k < Q ? x[i * Q + k] : x[i * Q + Q - 1] * (k == Q ? 1.7 : -0.3);
+    covariance_request q = {.type = BNORM_VCOV_HC0,
+                            .j = bnorm_view_f64(x, N, Q, BNORM_ROW_MAJOR),
+                            .residuals = e,
+                            .penalty = penalty};
+    covariance expected = make(ctx, &q);
+    q.j = bnorm_view_f64(j, N, P, BNORM_ROW_MAJOR);
+    covariance c = make(ctx, &q);
+    assert_int_equal(c.rank, Q);
+    assert_true(expected.edf < Q - 0.5);
+    assert_true(fabs(c.edf - expected.edf) < 1e-12);
+    for (int a = 0; a < 3; a++)
+        for (int b = 0; b < 3; b++)
+            assert_true(fabs(c.matrix[a * P + b] - expected.matrix[a * Q + b]) <
+                        1e-12 * expected.matrix[0]);
+    bnorm_covariance_free(&expected);
+    bnorm_covariance_free(&c);
+    bnorm_ctx_destroy(ctx);
+}
+
 /* Orthogonal columns: sum s^2/(s^2 + lambda). */
 static void effective_degrees(void **state)
 {
@@ -537,6 +570,7 @@ int main(void)
         cmocka_unit_test(collinear),
         cmocka_unit_test(column_of_zeros),
         cmocka_unit_test(penalised),
+        cmocka_unit_test(penalties_beside_free_directions),
         cmocka_unit_test(effective_degrees),
         cmocka_unit_test(threads_and_layouts),
         cmocka_unit_test(many_blocks),

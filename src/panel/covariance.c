@@ -55,21 +55,40 @@ static void leave(ptrdiff_t rows, ptrdiff_t cols, const double *basis, double *x
         }
 }
 
-/* The rows of x to orthonormal ones, those that depend on others left out; their number. */
-static ptrdiff_t orthonormal(ptrdiff_t rows, ptrdiff_t cols, double *x)
+/* The longest row from `first` on. */
+static ptrdiff_t longest(ptrdiff_t first, ptrdiff_t rows, ptrdiff_t cols, const double *x,
+                         double *length)
 {
-    ptrdiff_t have = 0;
-    for (ptrdiff_t k = 0; k < rows; k++) {
-        double *to = x + have * cols, before, after;
-        memmove(to, x + k * cols, (size_t)cols * sizeof *to);
-        before = sqrt(dot(cols, to, to));
-        leave(have, cols, x, to);
-        after = sqrt(dot(cols, to, to));
-        if (!(after > 1e-10 * before)) continue;
-        for (ptrdiff_t j = 0; j < cols; j++) to[j] /= after;
-        have++;
+    ptrdiff_t best = first;
+    *length = -1;
+    for (ptrdiff_t k = first; k < rows; k++) {
+        double square = dot(cols, x + k * cols, x + k * cols);
+        if (!(sqrt(square) > *length)) continue;
+        *length = sqrt(square);
+        best = k;
     }
-    return have;
+    return best;
+}
+
+/* The rows of x to orthonormal ones, the longest first; their number. What is left of a row beside
+ * those before it is rounding, and no direction, where it is short beside the longest of all and
+ * the largest singular value. */
+static ptrdiff_t orthonormal(ptrdiff_t rows, ptrdiff_t cols, double largest, double *x)
+{
+    double all, left;
+    (void)longest(0, rows, cols, x, &all);
+    all = fmax(all, largest);
+    for (ptrdiff_t have = 0; have < rows; have++) {
+        double *to = x + have * cols, *from = x + longest(have, rows, cols, x, &left) * cols;
+        if (!(left > BNORM_IDENTIFIED * all)) return have;
+        for (ptrdiff_t j = 0; j < cols; j++) {
+            double swap = to[j];
+            to[j] = from[j] / left;
+            if (to != from) from[j] = swap;
+        }
+        for (ptrdiff_t k = have + 1; k < rows; k++) leave(1, cols, to, x + k * cols);
+    }
+    return rows;
 }
 
 /* The square root of the penalty in the scaled parameters, along each direction: rows of `to`.
@@ -82,7 +101,7 @@ static void penalty_rows(const work *k, double *to)
                                   k->s.vectors[a * k->cols + j] /
                                   (a < k->rank ? k->s.values[a] : 1);
     double *null = to + k->rank * k->cols;
-    ptrdiff_t have = orthonormal(k->cols - k->rank, k->cols, null);
+    ptrdiff_t have = orthonormal(k->cols - k->rank, k->cols, k->s.values[0], null);
     for (ptrdiff_t a = 0; a < k->rank; a++) leave(have, k->cols, null, to + a * k->cols);
 }
 

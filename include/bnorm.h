@@ -1219,9 +1219,11 @@ typedef struct bnorm_panel_fit_options {
      * (fit.batch rows, about; 0: 1024), the top layer being solved for after each epoch. */
     bnorm_fit_options fit;
     ptrdiff_t starts; /* 1; of several the best is kept: by the objective, or by validation */
-    double validate;  /* share of the rows, about, that is held out for early stopping; 0 */
-    bnorm_hold hold;  /* of units (drawn by fit.seed), the last periods, or rows; UNITS */
-    ptrdiff_t bags;   /* 0; else so many fits, each to units (rows, without units) drawn with
+    /* Share of the rows, about, that is held out for early stopping, which chooses the hidden
+     * layers; theta and G2 are then solved for over all rows, as covariances take them; 0. */
+    double validate;
+    bnorm_hold hold; /* of units (drawn by fit.seed), the last periods, or rows; UNITS */
+    ptrdiff_t bags;  /* 0; else so many fits, each to units (rows, without units) drawn with
                          replacement, whose mean is the model */
 } bnorm_panel_fit_options;
 

@@ -72,6 +72,50 @@ static void test_threads(void **state)
     bnorm_ctx_destroy(three);
 }
 
+/* Rows that are held out choose the hidden layers; the top layer is that of all rows, so that its
+ * standard errors are: Q[P, V]'E is 0, and without networks nothing changes. */
+static void test_held_rows_count(void **state)
+{
+    (void)state;
+    bnorm_ctx *ctx = make_ctx(1);
+    small_panel *s = make_small_panel(30, 20, 5);
+    bnorm_table *t = small_table(ctx, s, NULL, "u");
+    const char *const formulas[] = {"y ~ x + z | id", "y ~ x + nn(x, z) | id + year"};
+    for (int k = 0; k < 2; k++) {
+        bnorm_panel *p;
+        bnorm_panel_options o;
+        bnorm_panel_fit_options f = epochs_of(4);
+        bnorm_panel_report report;
+        bnorm_panel_defaults(&o);
+        o.penalty_top = 0;
+        f.validate = 0.4;
+        assert_ok(ctx, bnorm_panel_create(ctx, formulas[k], t, NULL, &o, &p));
+        assert_ok(ctx, bnorm_panel_fit(ctx, p, &f, &report));
+        assert_true(report.validation_rmse > 0);
+        bnorm_panel_info i = info_of(p);
+        ptrdiff_t cols = i.linear + i.top;
+        double *e = malloc(sizeof *e * (size_t)i.rows);
+        double *j = malloc(sizeof *j * (size_t)(i.rows * cols));
+        assert_ok(ctx, bnorm_panel_residuals(ctx, p, NULL, e));
+        assert_ok(ctx, bnorm_panel_design(ctx, p, 0,
+                                          bnorm_view_f64(j, i.rows, cols, BNORM_ROW_MAJOR)));
+        for (ptrdiff_t c = 0; c < cols; c++) {
+            double sum = 0, squares = 0;
+            for (ptrdiff_t r = 0; r < i.rows; r++) {
+                sum += j[r * cols + c] * e[r];
+                squares += j[r * cols + c] * j[r * cols + c];
+            }
+            assert_true(fabs(sum) < 1e-9 * sqrt(squares * i.sse));
+        }
+        free(e);
+        free(j);
+        bnorm_panel_destroy(p);
+    }
+    bnorm_table_destroy(t);
+    free_small_panel(s);
+    bnorm_ctx_destroy(ctx);
+}
+
 /* The mean of a bag: theta is that of its members, and each network's G2 a share. */
 static void test_bag(void **state)
 {
@@ -477,12 +521,19 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_threads),       cmocka_unit_test(test_bag),
-        cmocka_unit_test(test_members),       cmocka_unit_test(test_mean_of_networks),
-        cmocka_unit_test(test_starts_differ), cmocka_unit_test(test_gradient),
-        cmocka_unit_test(test_period_folds),  cmocka_unit_test(test_unit_folds),
-        cmocka_unit_test(test_candidates),    cmocka_unit_test(test_interruption),
-        cmocka_unit_test(test_bad_folds),     cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_held_rows_count),
+        cmocka_unit_test(test_bag),
+        cmocka_unit_test(test_members),
+        cmocka_unit_test(test_mean_of_networks),
+        cmocka_unit_test(test_starts_differ),
+        cmocka_unit_test(test_gradient),
+        cmocka_unit_test(test_period_folds),
+        cmocka_unit_test(test_unit_folds),
+        cmocka_unit_test(test_candidates),
+        cmocka_unit_test(test_interruption),
+        cmocka_unit_test(test_bad_folds),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -358,3 +358,15 @@ bnorm_status bnorm_problem_fit(bnorm_ctx *ctx, problem *p, const problem_fit *op
     bnorm_problem_release(&f.parts[1]);
     return status;
 }
+
+bnorm_status bnorm_problem_solve(bnorm_ctx *ctx, problem *p)
+{
+    reduced r;
+    double value;
+    BNORM_TRY(bnorm_reduced_create(ctx, p, STREAMS_NEVER, &r));
+    bnorm_top_read(&r.t);
+    bnorm_status status = bnorm_reduced_infer(ctx, &r, &value);
+    if (status == BNORM_OK) bnorm_top_write(&r.t);
+    bnorm_reduced_free(&r);
+    return status;
+}

@@ -50,6 +50,10 @@ typedef struct problem_report {
 bnorm_status bnorm_problem_fit(bnorm_ctx *ctx, problem *p, const problem_fit *options,
                                problem_report *report);
 
+/* The inference statistics, theta and top of all rows of p, the hidden layers as they are: after a
+ * fit that held rows out. Errors: as bnorm_problem_fit. */
+bnorm_status bnorm_problem_solve(bnorm_ctx *ctx, problem *p);
+
 /* Q[P, V] in the unit of P and V, V by inference, and E = Q(y - P theta - V G2), or for the
  * logistic loss E = y - p. qp: rows x linear, qv: rows x top_count, either layout, may be parts of
  * one matrix, may be absent (data NULL). e: rows, or NULL. V of all networks side by side. */

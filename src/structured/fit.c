@@ -42,6 +42,16 @@ static problem_hold hold_of(bnorm_hold hold)
                                         : HOLD_ROWS;
 }
 
+/* Held rows have chosen the hidden layers. What is linear, and its covariance, is of all rows. */
+static bnorm_status solve_whole(bnorm_ctx *ctx, problem *p, bnorm_status status)
+{
+    char message[BNORM_MESSAGE_SIZE] = "";
+    if (status != BNORM_OK && status != BNORM_E_INTERRUPTED) return status;
+    if (ctx) memcpy(message, bnorm_ctx_message(ctx), sizeof message);
+    bnorm_status solved = bnorm_problem_solve(ctx, p);
+    return status == BNORM_OK ? solved : bnorm_fail(ctx, status, "%s", message);
+}
+
 bnorm_status bnorm_panel_fit_problem(bnorm_ctx *ctx, problem *p,
                                      const bnorm_panel_fit_options *o, problem_report *report)
 {
@@ -59,7 +69,10 @@ bnorm_status bnorm_panel_fit_problem(bnorm_ctx *ctx, problem *p,
         f.held = held;
         f.held_effects = o->hold != BNORM_HOLD_UNITS;
     }
-    if (status == BNORM_OK) status = bnorm_problem_fit(ctx, p, &f, report);
+    if (status == BNORM_OK) {
+        status = bnorm_problem_fit(ctx, p, &f, report);
+        if (held) status = solve_whole(ctx, p, status);
+    }
     bnorm_free(held);
     return status;
 }

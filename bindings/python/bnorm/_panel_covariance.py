@@ -1,6 +1,7 @@
 """Covariances of structured models: how they are asked for, and what is told of them."""
 from __future__ import annotations
 
+import math
 from typing import Any, Mapping, NamedTuple, Sequence
 
 from ._layers import _numpy
@@ -63,6 +64,7 @@ class Inference:
     _core: Any
     _vcov: Any
     _origin: Origin
+    info: Any
 
     def _covariance(self) -> Any:
         if self._vcov is None:
@@ -79,6 +81,11 @@ class Inference:
         """What the covariance was made of."""
         kind, *rest = self._covariance().describe()
         return CovarianceInfo(TYPES[kind], *rest)
+
+    @property
+    def _df(self) -> float:
+        """Of t; infinite, the normal distribution, for the logistic loss."""
+        return math.inf if self.info.logistic else self.cov_info.df
 
     @property
     def cov(self) -> Any:
@@ -121,13 +128,14 @@ class Inference:
 
     @property
     def pvalues(self) -> Any:
-        """Of the two-sided t tests with `cov_info.df` degrees of freedom; needs SciPy."""
-        return self._series(p_values(self._core.coefficients() / self._se(), self.cov_info.df), "pvalue")
+        """Of the two-sided t tests with `cov_info.df` degrees of freedom, or, of the logistic loss, the normal ones; needs
+        SciPy."""
+        return self._series(p_values(self._core.coefficients() / self._se(), self._df), "pvalue")
 
     def conf_int(self, level: float = 0.95) -> Any:
         """Confidence intervals of `params`, lower and upper bounds; needs SciPy."""
         np = _numpy()
-        theta, reach = self._core.coefficients(), quantile(level, self.cov_info.df) * self._se()
+        theta, reach = self._core.coefficients(), quantile(level, self._df) * self._se()
         bounds = np.column_stack([theta - reach, theta + reach])
         if not self._origin.is_pandas:
             return bounds

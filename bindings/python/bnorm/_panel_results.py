@@ -270,7 +270,7 @@ class PanelResults(Inference):
         """None where there is no covariance."""
         if se is None:
             return None, None
-        reach = quantile(level, self.cov_info.df) * se
+        reach = quantile(level, self._df) * se
         return middle - reach, middle + reach
 
     # ------------------------------------------------------------------------------- prediction

@@ -55,7 +55,8 @@ def _about_covariance(result: Any) -> str:
         told = "clustered by " + " and ".join(f"{name} ({count} clusters)" for name, count in about.clusters.items())
     else:
         told = KINDS[about.type]
-    return f"{told}, {'full Jacobian' if about.full else 'top layer'}, t with {about.df:g} degrees of freedom"
+    told += f", {'full Jacobian' if about.full else 'top layer'}"
+    return told if result.info.logistic else f"{told}, t with {about.df:g} degrees of freedom"
 
 
 def _header(result: Any) -> list[str]:
@@ -73,12 +74,12 @@ def _header(result: Any) -> list[str]:
     return [result.formula, *(f"{name:<14}{text}" for name, text in facts if text)]
 
 
-def _cells(estimate: Array, se: Array, df: float, level: float) -> tuple[list[str], list[Array]]:
-    """Titles and columns; p and bounds where SciPy is there."""
+def _cells(estimate: Array, se: Array, df: float, level: float, letter: str) -> tuple[list[str], list[Array]]:
+    """Titles and columns; p and bounds where SciPy is there. letter: t or z, the statistic."""
     np = _numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
         t = estimate / se
-    titles, columns = ["estimate", "std. error", "t"], [estimate, se, t]
+    titles, columns = ["estimate", "std. error", letter], [estimate, se, t]
     try:
         reach = quantile(level, df) * se
         tail = f"{(1 - level) / 2:.3g}", f"{(1 + level) / 2:.3g}"
@@ -91,7 +92,7 @@ def _cells(estimate: Array, se: Array, df: float, level: float) -> tuple[list[st
 def _number(value: float, title: str) -> str:
     if value != value:
         return "-"
-    if title == "t":
+    if title in ("t", "z"):
         return f"{value:.3f}"
     if title == "p":
         return f"{value:.4f}" if value >= 5e-5 else "<0.0001"
@@ -112,14 +113,15 @@ def summary(result: Any, level: float, margins: bool) -> Summary:
     np = _numpy()
     lines = _header(result)
     nothing = np.full(len(result.names), np.nan)
-    df = result.cov_info.df if result._vcov is not None else float("inf")
+    df = result._df if result._vcov is not None else float("inf")
+    letter = "z" if result.info.logistic else "t"
     se = result._se() if result._vcov is not None else nothing
     if result.names:
-        lines += ["", *_table(result.names, *_cells(np.asarray(result.params), se, df, level))]
+        lines += ["", *_table(result.names, *_cells(np.asarray(result.params), se, df, level, letter))]
     if margins and result.variables and result._origin.rows is not None:
         estimate, error = result._core.margins(result._vcov, None)
         error = np.full(len(estimate), np.nan) if error is None else error
-        lines += ["", "average marginal effects", *_table(result.variables, *_cells(estimate, error, df, level))]
+        lines += ["", "average marginal effects", *_table(result.variables, *_cells(estimate, error, df, level, letter))]
     if result.dropped:
         lines += ["", "left out:", *(f"  {name}: {why}" for name, why in result.dropped.items())]
     if result._vcov is not None and result.unidentified:

@@ -309,7 +309,11 @@ def test_logistic():
     p = got.predict(binary)
     assert ((p > 0) & (p < 1)).all()
     np.testing.assert_allclose(p, expected.predict(), rtol=1e-6)
-    assert "logistic" in got.summary()
+    np.testing.assert_allclose(np.asarray(got.bse)[at], expected.bse, rtol=1e-5)
+    np.testing.assert_allclose(np.asarray(got.pvalues)[at], expected.pvalues, rtol=1e-4)
+    np.testing.assert_allclose(np.asarray(got.conf_int())[at], expected.conf_int(), rtol=1e-4)
+    text = got.summary()
+    assert "logistic" in text and " z " in text and "t with" not in text
 
 
 def test_cross_validation():

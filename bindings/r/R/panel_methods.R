@@ -35,7 +35,14 @@ formula.panel_net <- function(x, ...) x$formula
 nobs.panel_net <- function(object, ...) object$info$rows
 df.residual.panel_net <- function(object, ...) object$info$df
 sigma.panel_net <- function(object, ...) object$info$sigma
-deviance.panel_net <- function(object, ...) object$info$sse
+
+# The sum of squares, or of the logistic loss that of a binomial glm(), which needs the rows.
+deviance.panel_net <- function(object, ...) {
+  if (!is_logistic(object)) return(object$info$sse)
+  if (is.null(object$rows)) return(NA_real_)
+  y <- pmin(pmax(object$fitted.values + object$residuals, 0), 1)
+  sum(stats::binomial()$dev.resids(y, object$fitted.values, or(object$weights, 1 + 0 * y)))
+}
 
 # Gaussian, as that of lm(); only of a fit that maximises it.
 logLik.panel_net <- function(object, ...) {
@@ -130,7 +137,8 @@ print_panel <- function(x, digits) {
         "; residual standard error ", format(i$sigma, digits = digits), " on ", format(i$df),
         " degrees of freedom\n", sep = "")
   } else {
-    cat("Mean loss: ", format(i$sse / i$n, digits = digits), "\n", sep = "")
+    cat("R squared: ", format(i$r2, digits = digits), "; RMSE ", format(i$rmse, digits = digits),
+        "\n", sep = "")
   }
 }
 

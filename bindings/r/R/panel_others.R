@@ -45,7 +45,7 @@ glance.panel_net <- function(x, ...) {
   data.frame(r.squared = i$r2, within.r.squared = i$r2_within, sigma = i$sigma, rmse = i$rmse,
              df.residual = i$df, nobs = i$rows, units = i$units, periods = i$periods,
              absorbed = i$absorbed, terms = length(coef(x)), networks = length(x$facts$networks),
-             deviance = i$sse)
+             deviance = stats::deviance(x))
 }
 
 augment.panel_net <- function(x, data = NULL, newdata = NULL, ...) {

@@ -28,7 +28,9 @@ covariance <- function(object, type = NULL, cluster = NULL, full = FALSE, small 
            call = call)
   }
   if (isTRUE(object$bags > 0)) return(no_covariance(object))
-  if (is.null(object$rows)) return(saved_covariance(object, type, cluster, full, call))
+  if (is.null(object$rows)) {
+    return(saved_covariance(object, type, cluster, full, small && count == "nested", call))
+  }
   if (type == "cluster" && is.null(cluster)) cluster <- object$default$cluster
   by <- if (type == "cluster") cluster_columns(object, cluster, call)
   options <- list(type = match(type, vcov_types) - 1, cluster = names(by), full = full,
@@ -52,7 +54,7 @@ no_covariance <- function(object) {
 }
 
 # A model from a file has the covariance that it was saved with, and no other.
-saved_covariance <- function(object, type, cluster, full, call) {
+saved_covariance <- function(object, type, cluster, full, usual, call) {
   pointer <- object$vcov
   if (!is.null(pointer) && !.Call(C_net_alive, pointer)) {
     panel_pointer(object)
@@ -65,6 +67,10 @@ saved_covariance <- function(object, type, cluster, full, call) {
            else paste0("; it was saved with the covariance \"", info$type, "\"",
                        if (info$full) " of the full Jacobian"), call = call)
   }
+  if (!usual) {
+    refuse("argument", "a loaded model does not hold its data: its covariance keeps the ",
+           "small-sample factors it was saved with; leave 'small' and 'count' away", call = call)
+  }
   list(pointer = pointer, info = info)
 }
 
@@ -73,6 +79,11 @@ saved_covariance <- function(object, type, cluster, full, call) {
 cluster_columns <- function(object, cluster, call) {
   if (is.null(cluster)) return(NULL)
   if (inherits(cluster, "formula")) cluster <- all.vars(cluster)
+  if (is.character(cluster) && length(cluster) > 2 && length(cluster) < length(object$rows) &&
+        all(cluster %in% c(object$facts$factors, names(object$model)))) {
+    refuse("argument", "'cluster' names ", length(cluster), " columns; one or two are known",
+           call = call)
+  }
   if (is.character(cluster) && length(cluster) <= 2 && length(cluster) != nrow(object$model)) {
     by <- lapply(cluster, function(name) {
       if (name %in% object$facts$factors) return(NULL)

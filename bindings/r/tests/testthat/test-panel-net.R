@@ -98,6 +98,8 @@ test_that("a fit can be kept, and comes back with its rows", {
   expect_equal(fixef(loaded), fixef(fit))
   expect_output(print(summary(loaded)), "clustered by id \\(15\\)")
   expect_refused(vcov(loaded, "hc1"), "argument", "loaded model does not hold its data")
+  expect_refused(vcov(loaded, small = FALSE), "argument", "leave 'small' and 'count' away")
+  expect_refused(confint(loaded, count = "all"), "argument", "leave 'small' and 'count' away")
   expect_refused(residuals(loaded), "argument", "does not hold its data")
   expect_refused(update(loaded, . ~ .), "argument", "loaded model")
   expect_refused(plot(loaded), "argument", "does not hold its data")
@@ -133,6 +135,8 @@ test_that("logistic models are fitted without effects", {
   expect_equal(coef(fit), coef(peer), tolerance = 1e-6)
   expect_equal(vcov(fit, "classical"), vcov(peer), tolerance = 1e-5)
   expect_equal(predict(fit, e), fitted(peer), tolerance = 1e-6)
+  expect_equal(deviance(fit), deviance(peer), tolerance = 1e-8)
+  expect_output(print(fit), paste0("RMSE ", format(sqrt(mean((peer$y - fitted(peer))^2)), digits = 4)))
   expect_refused(panel_net(up ~ x | id, e, loss = "logistic"), "formula", "logistic")
 })
 

@@ -266,6 +266,7 @@ def test_bar_appears_on_demand_only(capsys):
 
 INTERRUPT = """
     import os, signal, threading, numpy as np, bnorm
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell in the background had ignored
     x = np.random.default_rng(1).normal(size=(2000, 20))
     y = x[:, 0]
     net = bnorm.Net([bnorm.Dense(32), bnorm.BatchNorm(), "tanh", bnorm.Dense(1)], inputs=20)

@@ -124,6 +124,7 @@ def test_one_call_at_a_time():
 
 INTERRUPT = """
     import os, signal, threading, numpy as np, bnorm
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell in the background had ignored
     rng = np.random.default_rng(1)
     z = rng.normal(size=(4000, 6))
     table = {f"z{k}": z[:, k] for k in range(6)}

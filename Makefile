@@ -100,8 +100,12 @@ install: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
 	meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
 
+# What the last install wrote.
+uninstall:
+	ninja -C $(BUILD) uninstall
+
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-bench
 
 .PHONY: all demo check fuzz proof bench bench-docs bench-coverage python-package python-check python-asan python-overhead \
-    r-package r-check r-overhead r-demean r-valgrind r-gctorture deb coverage install clean
+    r-package r-check r-overhead r-demean r-valgrind r-gctorture deb coverage install uninstall clean

@@ -39,3 +39,11 @@ if command -v c++ >/dev/null; then
     LD_LIBRARY_PATH="$libdir" ./cxx
 fi
 LD_LIBRARY_PATH="$libdir" "$stage/root$prefix/bin/bnorm" --version
+
+# Uninstalling (make uninstall) leaves nothing.
+ninja -C "$build" uninstall >/dev/null
+find "$stage/root" \( -type f -o -type l \) | grep . && {
+    echo "install: uninstalling leaves these files"
+    exit 1
+}
+exit 0

@@ -59,6 +59,59 @@ static void assert_ratio(double a, double b, double expected)
     fail();
 }
 
+/* -------------------------------------------------------------------------------- rounding */
+
+/* Outputs of a network that the fixed effects explain leave rounding behind them, which is no
+ * direction: the others' errors are as without the network. */
+static void explained_networks(void **state)
+{
+    (void)state;
+    model with = make_model("y ~ x + nn(year) | id + year", NULL);
+    model without = make_model("y ~ x | id + year", NULL);
+    for (int full = 0; full < 2; full++) {
+        bnorm_vcov_options o;
+        bnorm_vcov_info i;
+        double estimate[2], se[2];
+        bnorm_vcov_defaults(&o);
+        o.type = BNORM_VCOV_HC1;
+        o.full = full;
+        assert_true(fabs(first_variance(&with, &o) / first_variance(&without, &o) - 1) < 1e-9);
+        bnorm_vcov *v = vcov_of(&with, &o);
+        assert_ok(with.ctx, bnorm_vcov_describe(v, &i));
+        assert_int_equal(i.rank, 1);
+        assert_true(i.df == with.info.df);
+        assert_ok(with.ctx, bnorm_panel_margins(with.ctx, with.panel, v, estimate, se));
+        assert_string_equal(bnorm_panel_name(with.panel, BNORM_PANEL_INPUT, 0), "year");
+        assert_true(isnan(se[0]) && se[1] > 0);
+        bnorm_vcov_destroy(v);
+    }
+    free_model(&with);
+    free_model(&without);
+}
+
+/* At eps = 0 the weight of a single input does nothing before a normalisation. */
+static void weights_of_one_input(void **state)
+{
+    (void)state;
+    const ptrdiff_t hidden[] = {3};
+    bnorm_panel_options p;
+    bnorm_vcov_options o;
+    ptrdiff_t found = 0;
+    bnorm_panel_defaults(&p);
+    bnorm_vcov_defaults(&o);
+    p.rule.eps = 0;
+    p.hidden = hidden;
+    p.layers = 1;
+    o.full = 1;
+    model m = make_model("y ~ x + nn(z) | id", &p);
+    bnorm_vcov *v = vcov_of(&m, &o);
+    for (ptrdiff_t k = 0; bnorm_vcov_unidentified(v, k); k++)
+        found += !strncmp(bnorm_vcov_unidentified(v, k), "nn1.G1", 6);
+    assert_int_equal(found, 3);
+    bnorm_vcov_destroy(v);
+    free_model(&m);
+}
+
 /* ------------------------------------------------------------------------------- clusters */
 
 static void clusters_by_name(void **state)
@@ -569,6 +622,8 @@ static void bags(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(explained_networks),
+        cmocka_unit_test(weights_of_one_input),
         cmocka_unit_test(clusters_by_name),
         cmocka_unit_test(one_column),
         cmocka_unit_test(counted_effects),

@@ -26,6 +26,36 @@ static bnorm_status least_norms(bnorm_ctx *ctx, const problem *p, bnorm_mat_f64 
     return BNORM_OK;
 }
 
+/* Columns of x whose root mean square is at most that in `least` become 0. square: cols. */
+static void clear_rounding(const problem *p, bnorm_mat_f64 x, const double *least,
+                           double *square)
+{
+    ptrdiff_t row = x.layout == BNORM_ROW_MAJOR ? x.ld : 1;
+    ptrdiff_t col = x.layout == BNORM_ROW_MAJOR ? 1 : x.ld;
+    memset(square, 0, (size_t)x.cols * sizeof *square);
+    for (ptrdiff_t i = 0; i < x.rows; i++)
+        for (ptrdiff_t j = 0; j < x.cols; j++) {
+            double value = x.data[i * row + j * col];
+            square[j] += (p->weights ? p->weights[i] : 1) / p->n * value * value;
+        }
+    for (ptrdiff_t j = 0; j < x.cols; j++)
+        for (ptrdiff_t i = 0; sqrt(square[j]) <= least[j] && i < x.rows; i++)
+            x.data[i * row + j * col] = 0;
+}
+
+bnorm_status bnorm_problem_project(bnorm_ctx *ctx, const problem *p, bnorm_mat_f64 j)
+{
+    if (!p->within || j.cols == 0) return BNORM_OK;
+    double *mean = bnorm_alloc(ctx, j.cols, 2 * sizeof *mean);
+    if (!mean) return bnorm_fail_memory(ctx, "the columns of a design");
+    double *least = mean + j.cols;
+    bnorm_status status = least_norms(ctx, p, j, mean, least);
+    if (status == BNORM_OK) status = bnorm_demean_f64(ctx, p->within, j, j, NULL);
+    if (status == BNORM_OK) clear_rounding(p, j, least, mean);
+    bnorm_free(mean);
+    return status;
+}
+
 /* l->in of the columns of x, in which they are projected. */
 static bnorm_status find_collinear(bnorm_ctx *ctx, const problem *p, bnorm_mat_f64 x, least *l)
 {

@@ -54,6 +54,11 @@ bnorm_status bnorm_problem_fit(bnorm_ctx *ctx, problem *p, const problem_fit *op
  * fit that held rows out. Errors: as bnorm_problem_fit. */
 bnorm_status bnorm_problem_solve(bnorm_ctx *ctx, problem *p);
 
+/* j = Q j, columns of rows that belong to parameters. A column that the fixed effects explain, by
+ * the rule of bnorm_problem_collinear, becomes 0: what is left of it is rounding, which nothing may
+ * take for a direction. Errors: those of bnorm_demean_f64. */
+bnorm_status bnorm_problem_project(bnorm_ctx *ctx, const problem *p, bnorm_mat_f64 j);
+
 /* Q[P, V] in the unit of P and V, V by inference, and E = Q(y - P theta - V G2), or for the
  * logistic loss E = y - p. qp: rows x linear, qv: rows x top_count, either layout, may be parts of
  * one matrix, may be absent (data NULL). e: rows, or NULL. V of all networks side by side. */

@@ -1,6 +1,7 @@
 /* tangent: derivatives that go forward through a trace, one parameter at a time: a tangent is one
  * column until the first dense layer above its parameter, and a matrix from there on. Parameters
  * are independent of one another, so threads that share them change no bit. */
+#include <float.h>
 #include <string.h>
 
 #include "base/ctx.h"
@@ -62,6 +63,22 @@ static void weighted_sums(const trace *t, ptrdiff_t cols, const double *d, const
     }
 }
 
+static double squares(const flow *f)
+{
+    double sum = 0;
+    for (ptrdiff_t i = 0; i < f->t->x.rows; i++) sum += f->u[i] * f->u[i];
+    return sum;
+}
+
+/* Where the statistics take a whole column back (the weight of a single input at eps = 0), what is
+ * left of it is rounding, which nothing may take for a direction. before: its sum of squares. */
+static void clear_rounding(flow *f, double before)
+{
+    double least = 64 * DBL_EPSILON;
+    if (squares(f) <= least * least * before)
+        memset(f->u, 0, (size_t)f->t->x.rows * sizeof *f->u);
+}
+
 /* (C4) d := gamma rstd (d - sum(omega d)/n - zhat sum(omega zhat d)/M), column by column. */
 static void through_batchnorm(flow *f, const trace_layer *k)
 {
@@ -71,6 +88,7 @@ static void through_batchnorm(flow *f, const trace_layer *k)
               c = f->column < 0 ? 0 : f->column;
     double *d = f->column < 0 ? f->a : f->u, *mean = f->sums, *slope = mean + cols;
     const double *gamma = t->params + l->offset + c, *zhat = k->kept + c;
+    double before = f->column < 0 ? 0 : squares(f);
     weighted_sums(t, cols, d, zhat, all, f->sums, f->sums + 2 * cols);
     for (ptrdiff_t j = 0; j < cols; j++) {
         mean[j] /= t->n;
@@ -78,8 +96,10 @@ static void through_batchnorm(flow *f, const trace_layer *k)
     }
     for (ptrdiff_t i = 0; i < t->x.rows; i++)
         for (ptrdiff_t j = 0; j < cols; j++)
-            d[i * cols + j] = gamma[j] * k->rstd[c + j] *
-                              (d[i * cols + j] - mean[j] - zhat[i * all + j] * slope[j]);
+            d[i * cols + j] -= mean[j] + zhat[i * all + j] * slope[j];
+    if (f->column >= 0) clear_rounding(f, before);
+    for (ptrdiff_t i = 0; i < t->x.rows; i++)
+        for (ptrdiff_t j = 0; j < cols; j++) d[i * cols + j] *= gamma[j] * k->rstd[c + j];
 }
 
 static void through_activation(flow *f, const trace_layer *k)

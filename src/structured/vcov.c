@@ -193,8 +193,7 @@ static bnorm_status make(making *m, const bnorm_table *table)
     BNORM_TRY(take_curvature(m));
     BNORM_TRY(bnorm_problem_jacobian(m->ctx, p, m->options->full, 0, jacobian_of(m)));
     BNORM_TRY(take_effects(m));
-    if (p->within && m->cols > 0)
-        BNORM_TRY(bnorm_demean_f64(m->ctx, p->within, jacobian_of(m), jacobian_of(m), NULL));
+    BNORM_TRY(bnorm_problem_project(m->ctx, p, jacobian_of(m)));
     BNORM_TRY(estimate(m));
     BNORM_TRY(take_own(m));
     BNORM_TRY(bnorm_vcov_name_unidentified(m->ctx, m->panel, m->vcov));

@@ -130,7 +130,21 @@ cluster_values <- function(object, name, call) {
     refuse("argument", "'cluster' names '", name, "', which is neither a factor of the model nor ",
            "found in its data", call = call)
   }
+  if (name %in% names(data)) check_same_rows(object, data, name, call)
   cluster_rows(object, v, call)
+}
+
+# Data that were sorted, filtered or filled anew since the fit would give clusters of other rows.
+check_same_rows <- function(object, data, name, call) {
+  for (own in intersect(names(object$model), names(data))) {
+    now <- tryCatch(cluster_rows(object, data[[own]], call), error = function(e) NULL)
+    used <- object$rows
+    if (!identical(as.vector(now)[used], as.vector(object$model[[own]])[used])) {
+      refuse("argument", "the data have changed since the fit (column '", own, "'), so that '", name,
+             "' in them may be of other rows: give the clusters as a vector, or fit again",
+             call = call)
+    }
+  }
 }
 
 parameter_names <- function(object, full) {

@@ -70,6 +70,11 @@ test_that("clusters", {
   expect_refused(vcov(fit, cluster = "one"), "data", "one|single")
   expect_refused(vcov(fit, cluster = rep(1, 20)), "data", "single|one")
   expect_refused(vcov(fit, cluster = "nowhere"), "argument", "'nowhere'")
+  moved <- d
+  other <- panel_net(y ~ x | id, moved)
+  moved <- moved[rev(seq_len(nrow(moved))), ]
+  moved$half <- rep(1:2, 10)
+  expect_refused(vcov(other, cluster = "half"), "argument", "changed since the fit")
   expect_refused(vcov(fit, cluster = 1:3), "argument", "length 3; the model has 20 rows")
   expect_refused(vcov(fit, cluster = list(1:20, 1:20, 1:20)), "argument", "3 clusterings")
   expect_refused(vcov(fit, cluster = sum), "argument", "'cluster'")

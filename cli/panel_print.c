@@ -144,8 +144,12 @@ static void training(FILE *file, const panel_result *r)
 static void quality(FILE *file, const panel_result *r)
 {
     const bnorm_panel_info *i = &r->info;
-    fprintf(file, "\nR squared: %.6g", i->r2);
-    if (i->factors) fprintf(file, ", within %.6g", i->r2_within);
+    fputs("\nR squared:", file);
+    number(file, 0, "%.6g", i->r2);
+    if (i->factors) {
+        fputs(", within", file);
+        number(file, 0, "%.6g", i->r2_within);
+    }
     fprintf(file, "; RMSE %.6g", i->rmse);
     if (!i->logistic) fprintf(file, ", sigma %.6g on %g degrees of freedom", i->sigma, i->df);
     fputc('\n', file);

@@ -30,6 +30,12 @@ class Bad(Panel):
         self.assertEqual([d["name"] for d in result["dropped"]], ["c"])
         self.assertEqual([c["name"] for c in result["coefficients"]], ["x"])
 
+    def test_target_that_is_constant_or_an_effect(self):
+        self.write("t.csv", panel_table())
+        self.assertIn("R squared: 1, within NA;", self.good("fit", "c ~ x | id", "t.csv"))
+        self.write("one.csv", "id,x,y\n1,2,3\n1,3,3\n2,5,3\n2,7,3\n")
+        self.assertIn("R squared: NA, within NA;", self.good("fit", "y ~ x | id", "one.csv"))
+
     def test_collinear_terms(self):
         self.write("t.csv", panel_table())
         result = self.told("I(2 * x - z) is left out: ", "y ~ x + z + I(2 * x - z) | id",

@@ -89,27 +89,38 @@ static void explained_networks(void **state)
     free_model(&without);
 }
 
-/* At eps = 0 the weight of a single input does nothing before a normalisation. */
-static void weights_of_one_input(void **state)
+/* How many directions in a block are not identified by the full Jacobian. */
+static ptrdiff_t unidentified_in(const char *block, const bnorm_panel_options *p)
 {
-    (void)state;
-    const ptrdiff_t hidden[] = {3};
-    bnorm_panel_options p;
     bnorm_vcov_options o;
     ptrdiff_t found = 0;
-    bnorm_panel_defaults(&p);
     bnorm_vcov_defaults(&o);
-    p.rule.eps = 0;
-    p.hidden = hidden;
-    p.layers = 1;
     o.full = 1;
-    model m = make_model("y ~ x + nn(z) | id", &p);
+    model m = make_model("y ~ x + nn(z) | id", p);
     bnorm_vcov *v = vcov_of(&m, &o);
     for (ptrdiff_t k = 0; bnorm_vcov_unidentified(v, k); k++)
-        found += !strncmp(bnorm_vcov_unidentified(v, k), "nn1.G1", 6);
-    assert_int_equal(found, 3);
+        found += !strncmp(bnorm_vcov_unidentified(v, k), block, strlen(block));
     bnorm_vcov_destroy(v);
     free_model(&m);
+    return found;
+}
+
+/* What a normalisation takes back altogether: at eps = 0 the weight of a single input, and shifts
+ * through units that are linear. */
+static void taken_back(void **state)
+{
+    (void)state;
+    const ptrdiff_t hidden[] = {3, 2};
+    bnorm_panel_options p;
+    bnorm_panel_defaults(&p);
+    p.hidden = hidden;
+    p.layers = 1;
+    p.rule.eps = 0;
+    assert_int_equal(unidentified_in("nn1.G1", &p), 3);
+    p.rule.eps = 1e-2;
+    p.layers = 2;
+    p.activation = bnorm_activation_find("identity");
+    assert_int_equal(unidentified_in("nn1.beta1", &p), 3);
 }
 
 /* ------------------------------------------------------------------------------- clusters */
@@ -623,7 +634,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(explained_networks),
-        cmocka_unit_test(weights_of_one_input),
+        cmocka_unit_test(taken_back),
         cmocka_unit_test(clusters_by_name),
         cmocka_unit_test(one_column),
         cmocka_unit_test(counted_effects),

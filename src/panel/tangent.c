@@ -63,20 +63,24 @@ static void weighted_sums(const trace *t, ptrdiff_t cols, const double *d, const
     }
 }
 
-static double squares(const flow *f)
+/* total[j] = sum of d_j^2 over all rows. */
+static void squares(ptrdiff_t rows, ptrdiff_t cols, const double *d, double *total)
 {
-    double sum = 0;
-    for (ptrdiff_t i = 0; i < f->t->x.rows; i++) sum += f->u[i] * f->u[i];
-    return sum;
+    memset(total, 0, (size_t)cols * sizeof *total);
+    for (ptrdiff_t i = 0; i < rows; i++)
+        for (ptrdiff_t j = 0; j < cols; j++) total[j] += d[i * cols + j] * d[i * cols + j];
 }
 
-/* Where the statistics take a whole column back (the weight of a single input at eps = 0), what is
- * left of it is rounding, which nothing may take for a direction. before: its sum of squares. */
-static void clear_rounding(flow *f, double before)
+/* Where the statistics take a whole column back (the weight of a single input at eps = 0, a shift
+ * that comes through linear units) what is left of it is rounding, which nothing may take for a
+ * direction. before, after: sums of squares of the columns. */
+static void clear_rounding(ptrdiff_t rows, ptrdiff_t cols, const double *before,
+                           const double *after, double *d)
 {
     double least = 64 * DBL_EPSILON;
-    if (squares(f) <= least * least * before)
-        memset(f->u, 0, (size_t)f->t->x.rows * sizeof *f->u);
+    for (ptrdiff_t j = 0; j < cols; j++)
+        for (ptrdiff_t i = 0; after[j] <= least * least * before[j] && i < rows; i++)
+            d[i * cols + j] = 0;
 }
 
 /* (C4) d := gamma rstd (d - sum(omega d)/n - zhat sum(omega zhat d)/M), column by column. */
@@ -88,8 +92,9 @@ static void through_batchnorm(flow *f, const trace_layer *k)
               c = f->column < 0 ? 0 : f->column;
     double *d = f->column < 0 ? f->a : f->u, *mean = f->sums, *slope = mean + cols;
     const double *gamma = t->params + l->offset + c, *zhat = k->kept + c;
-    double before = f->column < 0 ? 0 : squares(f);
+    double *before = f->sums + 2 * cols, *after = before + cols;
     weighted_sums(t, cols, d, zhat, all, f->sums, f->sums + 2 * cols);
+    squares(t->x.rows, cols, d, before);
     for (ptrdiff_t j = 0; j < cols; j++) {
         mean[j] /= t->n;
         slope[j] /= t->n - l->rule.ddof;
@@ -97,7 +102,8 @@ static void through_batchnorm(flow *f, const trace_layer *k)
     for (ptrdiff_t i = 0; i < t->x.rows; i++)
         for (ptrdiff_t j = 0; j < cols; j++)
             d[i * cols + j] -= mean[j] + zhat[i * all + j] * slope[j];
-    if (f->column >= 0) clear_rounding(f, before);
+    squares(t->x.rows, cols, d, after);
+    clear_rounding(t->x.rows, cols, before, after, d);
     for (ptrdiff_t i = 0; i < t->x.rows; i++)
         for (ptrdiff_t j = 0; j < cols; j++) d[i * cols + j] *= gamma[j] * k->rstd[c + j];
 }

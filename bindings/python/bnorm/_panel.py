@@ -35,8 +35,8 @@ class PanelNet:
 
     formula: ``y ~ x1 + log(x2) + nn(z1, z2) + nn(z3) | id + year``: linear terms, networks in nn(), fixed effects
     after the bar (`id^year`: of combinations; `id[x]`: also slopes of x, `id[[x]]`: slopes alone). Without a bar there is an intercept. data: a DataFrame, a dict
-    of columns or a NumPy array with named fields; text, categories and dates are factors, named levels of a
-    DataFrame's index are columns, too. Rows with missing values, of weight 0 and alone in a level are left out and
+    of columns or a NumPy array with named fields; text, categories and dates are factors, whose levels are sorted,
+    numbers by value, the first being the reference; named levels of a DataFrame's index are columns, too. Rows with missing values, of weight 0 and alone in a level are left out and
     counted (`info`); linear terms that are collinear are left out and named (`dropped`).
 
     hidden: units of the hidden layers of each nn(), None for none: the nn() terms are left out then. activation,

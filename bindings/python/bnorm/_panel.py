@@ -19,7 +19,11 @@ def _hidden(units: Any) -> list:
     """Units of hidden layers: None and () are no layer, a number is one."""
     if units is None:
         return []
-    return [units] if hasattr(units, "__index__") else list(units)
+    if hasattr(units, "__index__"):
+        return [units]
+    if isinstance(units, str) or not hasattr(units, "__iter__"):
+        raise TypeError(f"hidden: expected a whole number, several, or None for no network, got {units!r}")
+    return list(units)
 
 
 def _choice(value: Any, name: str, choices: Sequence[str]) -> str:

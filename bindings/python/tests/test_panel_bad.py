@@ -61,6 +61,8 @@ def fitted(**options):
     (ValueError, "weight", lambda: panel(weights=-np.ones(N))),
     (ValueError, "weight", lambda: panel(weights=np.zeros(N))),
     (ValueError, "logistic", lambda: panel(loss="logistic")),
+    (TypeError, "hidden: expected a whole number", lambda: panel(hidden=2.5)),
+    (TypeError, "hidden: expected a whole number", lambda: panel(hidden="4")),
     (ValueError, "cov_type: expected .*got 'white'", lambda: fitted(cov_type="white")),
     (ValueError, "cluster: .*'hc1'", lambda: fitted(cov_type="hc1", cluster="firm")),
     (ValueError, "cluster: .*'nobody'", lambda: fitted(cluster="nobody")),

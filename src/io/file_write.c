@@ -22,6 +22,11 @@ bnorm_status bnorm_fail_errno(bnorm_ctx *ctx, const char *what, const char *path
     return bnorm_fail(ctx, BNORM_E_IO, "cannot %s %.600s: %s", what, path, reason);
 }
 
+int bnorm_interrupted(ssize_t result)
+{
+    return result < 0 && errno == EINTR;
+}
+
 void bnorm_store_number(double value, unsigned char out[8])
 {
     uint64_t bits;
@@ -43,7 +48,7 @@ static int write_bytes(int file, const unsigned char *bytes, size_t count)
 {
     while (count) {
         ssize_t n = write(file, bytes, count < (size_t)1 << 30 ? count : (size_t)1 << 30);
-        if (n < 0 && errno == EINTR) continue;
+        if (bnorm_interrupted(n)) continue;
         if (n == 0) errno = EIO;
         if (n <= 0) return 0;
         bytes += n;
@@ -80,8 +85,29 @@ static int sync_file(int file)
 {
     int result;
     do result = fsync(file);
-    while (result != 0 && errno == EINTR);
+    while (bnorm_interrupted(result));
     return result == 0;
+}
+
+static int set_mode(int file, mode_t mode)
+{
+    int result;
+    do result = fchmod(file, mode);
+    while (bnorm_interrupted(result));
+    return result == 0;
+}
+
+static int rename_file(const char *from, const char *to)
+{
+    int result;
+    do result = rename(from, to);
+    while (bnorm_interrupted(result));
+    return result == 0;
+}
+
+static void remove_file(const char *path)
+{
+    while (bnorm_interrupted(unlink(path))) continue;
 }
 
 /* Closes in every case, and keeps the errno of the first failure. */
@@ -97,7 +123,9 @@ static int close_after(int file, int good)
 static bnorm_status write_through(bnorm_ctx *ctx, const char *path, const bnorm_piece *pieces,
                                   ptrdiff_t count)
 {
-    int file = open(path, O_WRONLY | O_CLOEXEC);
+    int file;
+    do file = open(path, O_WRONLY | O_CLOEXEC);
+    while (bnorm_interrupted(file));
     if (file < 0) return bnorm_fail_errno(ctx, "open", path);
     if (!close_after(file, write_pieces(file, pieces, count)))
         return bnorm_fail_errno(ctx, "write", path);
@@ -114,14 +142,16 @@ static size_t folder_length(const char *path)
 #define NAME_ROOM 64
 #define ATTEMPTS  1000
 
-/* Creates a temporary of a name of its own; its path goes to `temporary`. */
-static int create_temporary(const char *path, char *temporary)
+/* Creates a temporary of a name of its own, which nobody may open who may not open the old file
+ * (or NULL); its path goes to `temporary`. */
+static int create_temporary(const char *path, const struct stat *old, char *temporary)
 {
     size_t n = folder_length(path);
     memcpy(temporary, path, n);
     for (int k = 0; k < ATTEMPTS; k++) {
         snprintf(temporary + n, NAME_ROOM, ".bnorm-%ld-%d.tmp", (long)getpid(), k);
-        int file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        int file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+                        old ? old->st_mode & 0777 : 0666);
         if (file >= 0 || (errno != EEXIST && errno != EINTR)) return file;
     }
     return -1;
@@ -133,7 +163,9 @@ static int sync_folder(const char *path, char *scratch)
     size_t n = folder_length(path);
     memcpy(scratch, n ? path : ".", n ? n : 1);
     scratch[n ? n : 1] = '\0';
-    int folder = open(scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int folder;
+    do folder = open(scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    while (bnorm_interrupted(folder));
     if (folder < 0) return errno == EACCES; /* may be written, not read */
     int good = sync_file(folder) || errno == EINVAL || errno == ENOTSUP;
     return close_after(folder, good);
@@ -142,29 +174,37 @@ static int sync_folder(const char *path, char *scratch)
 static bnorm_status write_beside(bnorm_ctx *ctx, const char *path, const struct stat *old,
                                  const bnorm_piece *pieces, ptrdiff_t count, char *temporary)
 {
-    int file = create_temporary(path, temporary);
+    int file = create_temporary(path, old, temporary);
     if (file < 0) return bnorm_fail_errno(ctx, "create a temporary file for", path);
-    int good = (!old || fchmod(file, old->st_mode & 0777) == 0) &&
+    int good = (!old || set_mode(file, old->st_mode & 0777)) &&
                write_pieces(file, pieces, count) && sync_file(file);
     good = close_after(file, good);
-    if (!good || rename(temporary, path) != 0) {
+    if (!good || !rename_file(temporary, path)) {
         bnorm_status status = bnorm_fail_errno(ctx, "write", path);
-        unlink(temporary);
+        remove_file(temporary);
         return status;
     }
     if (!sync_folder(path, temporary)) return bnorm_fail_errno(ctx, "sync the folder of", path);
     return BNORM_OK;
 }
 
+/* Whether there is a file, and which; errno is 0 when that could be found out. */
+static int find_file(const char *path, struct stat *info)
+{
+    int result;
+    do result = stat(path, info);
+    while (bnorm_interrupted(result));
+    if (result == 0 || errno == ENOENT) errno = 0;
+    return result == 0;
+}
+
 bnorm_status bnorm_file_write(bnorm_ctx *ctx, const char *path, const bnorm_piece *pieces,
                               ptrdiff_t count)
 {
     struct stat old;
-    int exists = stat(path, &old) == 0;
-    if (exists && S_ISDIR(old.st_mode)) {
-        errno = EISDIR;
-        return bnorm_fail_errno(ctx, "write", path);
-    }
+    int exists = find_file(path, &old); /* unknown: not to be taken for a new file */
+    if (exists && S_ISDIR(old.st_mode)) errno = EISDIR;
+    if (errno) return bnorm_fail_errno(ctx, "write", path);
     if (exists && !S_ISREG(old.st_mode)) return write_through(ctx, path, pieces, count);
     char *temporary = bnorm_alloc(ctx, (ptrdiff_t)strlen(path) + NAME_ROOM, 1);
     if (!temporary) return bnorm_fail_memory(ctx, "the path of a file");

@@ -2,6 +2,8 @@
 #ifndef BNORM_IO_FILE_WRITE_H
 #define BNORM_IO_FILE_WRITE_H
 
+#include <sys/types.h>
+
 #include "bnorm.h"
 
 /* A part of a file: bytes, or (bytes NULL) numbers as little-endian doubles. */
@@ -19,6 +21,9 @@ bnorm_status bnorm_file_write(bnorm_ctx *ctx, const char *path, const bnorm_piec
 
 /* Fails with IO: "cannot <what> <path>: <the reason errno gives>". */
 bnorm_status bnorm_fail_errno(bnorm_ctx *ctx, const char *what, const char *path);
+
+/* A signal interrupted the call that gave this result: it is to be made again. */
+int bnorm_interrupted(ssize_t result);
 
 /* One number to and from eight little-endian bytes. */
 void bnorm_store_number(double value, unsigned char out[8]);

@@ -25,7 +25,7 @@ static int read_at(int file, int64_t place, void *bytes, size_t count)
     char *out = bytes;
     while (count) {
         ssize_t n = pread(file, out, count < (size_t)1 << 30 ? count : (size_t)1 << 30, place);
-        if (n < 0 && errno == EINTR) continue;
+        if (bnorm_interrupted(n)) continue;
         if (n == 0) errno = 0;
         if (n <= 0) return 0;
         out += n;
@@ -44,8 +44,13 @@ static bnorm_status fail_read(bnorm_ctx *ctx)
 static bnorm_status open_regular(bnorm_ctx *ctx, const char *path, int *file, int64_t *size)
 {
     struct stat s;
-    *file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not block */
-    if (*file < 0 || fstat(*file, &s) != 0) return bnorm_fail_errno(ctx, "open", "it");
+    int result;
+    do *file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not block */
+    while (bnorm_interrupted(*file));
+    if (*file < 0) return bnorm_fail_errno(ctx, "open", "it");
+    do result = fstat(*file, &s);
+    while (bnorm_interrupted(result));
+    if (result != 0) return bnorm_fail_errno(ctx, "open", "it");
     if (!S_ISREG(s.st_mode)) return bnorm_fail(ctx, BNORM_E_IO, "not a regular file");
     *size = s.st_size;
     if (s.st_size < 8 || s.st_size > LARGEST_FILE)

@@ -61,6 +61,13 @@ bench-docs:
 	./setup packages bench
 	sh bench/run.sh -d $(JSON)
 
+# Worst errors of the matrix functions in ulp, against MPFR and beside peers: tables of docs/performance.md.
+accuracy:
+	./setup packages bench
+	[ -f $(BUILD)-bench/build.ninja ] || meson setup $(BUILD)-bench -Dbench=true -Dtests=disabled
+	ninja -C $(BUILD)-bench
+	$(PYTHON) bench/exact.py $(BUILD)-bench
+
 # How often the 95 % intervals of structured models contain the truth: tables of docs/structured.md.
 bench-coverage:
 	[ -f $(BUILD)-bench/build.ninja ] || meson setup $(BUILD)-bench -Dbench=true -Dtests=disabled
@@ -107,5 +114,5 @@ uninstall:
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-bench
 
-.PHONY: all demo check fuzz proof bench bench-docs bench-coverage python-package python-check python-asan python-overhead \
+.PHONY: all demo check fuzz proof bench bench-docs accuracy bench-coverage python-package python-check python-asan python-overhead \
     r-package r-check r-overhead r-demean r-valgrind r-gctorture deb coverage install uninstall clean

@@ -1,5 +1,6 @@
 # peer.R MODULE: R's matrix expressions beside bnorm, column-major double, one thread, both in this
 # process and in turns. Prints "op rows cols name ratio", the ratio being R's time over bnorm's.
+source(file.path(dirname(sub("--file=", "", grep("--file=", commandArgs(), value = TRUE))), "expressions.R"))
 arguments <- commandArgs(trailingOnly = TRUE)
 module <- dyn.load(arguments[1])
 shapes <- matrix(as.integer(strsplit(arguments[2], ",")[[1]]), ncol = 2, byrow = TRUE)
@@ -15,28 +16,6 @@ theirs <- function(f, calls) {
   start <- now()
   for (k in seq_len(calls)) f()
   (now() - start) / calls
-}
-
-# v as each of n rows; of the ways to say this in R the fastest, faster than rep(v, each = n).
-spread <- function(v, n) tcrossprod(rep(1, n), v)
-
-expressions <- function(x, dy, g, b) {
-  n <- nrow(x)
-  mean <- colMeans(x)
-  rstd <- 1 / sqrt(colMeans((x - spread(mean, n))^2) + eps)
-  var <- rep(1, ncol(x))
-  list(
-    forward = list("R scale()" = function() scale(x), "R" = function() {
-      centred <- x - spread(colMeans(x), n)
-      centred * spread(g / sqrt(colMeans(centred * centred) + eps), n) + spread(b, n)
-    }),
-    infer = list("R" = function() (x - spread(mean, n)) * spread(g / sqrt(var + eps), n) + spread(b, n)),
-    backward = list("R" = function() {
-      zhat <- (x - spread(mean, n)) * spread(rstd, n)
-      dbeta <- colSums(dy)
-      dgamma <- colSums(zhat * dy)
-      list(spread(g * rstd, n) * (dy - spread(dbeta / n, n) - zhat * spread(dgamma / n, n)), dgamma, dbeta)
-    }))
 }
 
 measure <- function(op, f) {
@@ -58,7 +37,7 @@ for (s in seq_len(nrow(shapes))) {
   if (.C("bench_r_open", rows, cols, failed = 0L)$failed != 0) stop("no memory for ", rows, " x ", cols)
   x <- matrix(rep_len(rnorm(4099), rows * cols), rows, cols)
   dy <- matrix(rep_len(rnorm(4111), rows * cols), rows, cols)
-  list <- expressions(x, dy, rep(1.5, cols), rep(0, cols))
+  list <- expressions(x, dy, rep(1.5, cols), rep(0, cols), eps)
   for (op in names(list)) {
     if (.C("bench_r_set", op, failed = 0L)$failed != 0) stop("bnorm failed")
     for (name in names(list[[op]]))

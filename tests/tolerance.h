@@ -21,6 +21,11 @@
  * |zhat q|) + 2^-48 |mu| rstd |q|) of w - omega(p + ..) and the scale; of p 4: itself, the sum,
  * omega and its product; of zhat q also two of x - mu, and q for p
  *
+ * subnormal data: the mean, and for float each part of x - mu, may be off by half the smallest
+ * subnormal of the type, which the scale magnifies:
+ *
+ *   underflow   |scale| 2^-1074 or, for float, 2^-149
+ *
  * A reference in long double on the same data adds errors far below these. */
 #ifndef BNORM_TESTS_TOLERANCE_H
 #define BNORM_TESTS_TOLERANCE_H
@@ -67,6 +72,11 @@ static inline double tol_map_dx(double u, double dx, double scale, double p, dou
     if (u != UNIT_F32) return 0;
     double inner = u * (4 * fabs(p) + 6 * fabs(q)) + 0x1p-48 * fabs(m) + 0x1p-147;
     return 2 * u * fabs(dx) + fabs(scale) * inner;
+}
+
+static inline double tol_underflow(double u, double scale)
+{
+    return fabs(scale) * (u == UNIT_F32 ? 0x1p-149 : 0x1p-1074);
 }
 
 static inline double tol_sum(double u, double n, double sum, double terms)

@@ -1110,6 +1110,7 @@ typedef struct bnorm_custom {
 /* Writes a safetensors file: parameters and inference statistics as F64 tensors under their
  * block names, everything else under __metadata__ ("bnorm" and further keys). Written to a
  * temporary in the same folder, synced, then renamed: the old file or the new one, never less.
+ * A process that is killed while it saves may leave the temporary, .bnorm-*.tmp.
  * A path to something else than a regular file (a device) is written directly.
  * Errors: NONFINITE (a parameter or statistic: the file would not load), ARGUMENT (a name of
  *   a part of the caller's own that is not UTF-8 or comes twice), IO, MEMORY. */

@@ -26,8 +26,8 @@ static bnorm_status least_norms(bnorm_ctx *ctx, const problem *p, bnorm_mat_f64 
     return BNORM_OK;
 }
 
-/* Columns of x whose root mean square is at most that in `least` become 0. square: cols. */
-static void clear_rounding(const problem *p, bnorm_mat_f64 x, const double *least,
+/* Columns of x whose root mean square is at most that in `limit` become 0. square: cols. */
+static void clear_rounding(const problem *p, bnorm_mat_f64 x, const double *limit,
                            double *square)
 {
     ptrdiff_t row = x.layout == BNORM_ROW_MAJOR ? x.ld : 1;
@@ -39,7 +39,7 @@ static void clear_rounding(const problem *p, bnorm_mat_f64 x, const double *leas
             square[j] += (p->weights ? p->weights[i] : 1) / p->n * value * value;
         }
     for (ptrdiff_t j = 0; j < x.cols; j++)
-        for (ptrdiff_t i = 0; sqrt(square[j]) <= least[j] && i < x.rows; i++)
+        for (ptrdiff_t i = 0; sqrt(square[j]) <= limit[j] && i < x.rows; i++)
             x.data[i * row + j * col] = 0;
 }
 
@@ -48,10 +48,10 @@ bnorm_status bnorm_problem_project(bnorm_ctx *ctx, const problem *p, bnorm_mat_f
     if (!p->within || j.cols == 0) return BNORM_OK;
     double *mean = bnorm_alloc(ctx, j.cols, 2 * sizeof *mean);
     if (!mean) return bnorm_fail_memory(ctx, "the columns of a design");
-    double *least = mean + j.cols;
-    bnorm_status status = least_norms(ctx, p, j, mean, least);
+    double *limit = mean + j.cols;
+    bnorm_status status = least_norms(ctx, p, j, mean, limit);
     if (status == BNORM_OK) status = bnorm_demean_f64(ctx, p->within, j, j, NULL);
-    if (status == BNORM_OK) clear_rounding(p, j, least, mean);
+    if (status == BNORM_OK) clear_rounding(p, j, limit, mean);
     bnorm_free(mean);
     return status;
 }

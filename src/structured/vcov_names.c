@@ -19,37 +19,50 @@ static void name_block(const bnorm_block *b, const char *network, ptrdiff_t p, c
         snprintf(out, SIZE, "%s.%s: entry %td", network, b->name, p % b->cols + 1);
 }
 
-/* Parameter p in the order of the design. */
-static bnorm_status name_parameter(bnorm_ctx *ctx, const bnorm_panel *panel, ptrdiff_t p,
-                                   char *out)
+/* The block of a network that parameter p of the design lies in, and its place there. 0: p lies in
+ * none, but in the linear terms or a top layer. */
+static int find_block(const bnorm_panel *panel, ptrdiff_t p, ptrdiff_t *network,
+                      bnorm_block *block, ptrdiff_t *place)
 {
+    p -= panel->info.linear + panel->info.top;
+    for (ptrdiff_t k = 0; k < panel->info.networks && p >= 0; k++) {
+        const bnorm_net *net = panel->nets[k].net;
+        for (ptrdiff_t i = 0; i < bnorm_net_block_count(net); i++) {
+            if (bnorm_net_block(NULL, net, i, block)) return 0;
+            *network = k;
+            *place = p - block->offset;
+            if (*place >= 0 && *place < block->rows * block->cols) return 1;
+        }
+        p -= net->parameter_count;
+    }
+    return 0;
+}
+
+/* The first parameter of the same column: what a direction is named and sorted by. */
+static ptrdiff_t first_of_column(const bnorm_panel *panel, ptrdiff_t p)
+{
+    bnorm_block block;
+    ptrdiff_t network, place;
+    if (!find_block(panel, p, &network, &block, &place)) return p;
+    return p - place / block.cols * block.cols;
+}
+
+static void name_parameter(const bnorm_panel *panel, ptrdiff_t p, char *out)
+{
+    bnorm_block block;
+    ptrdiff_t network, place;
+    if (find_block(panel, p, &network, &block, &place)) {
+        name_block(&block, panel->names[network], place, out);
+        return;
+    }
     if (p < panel->info.linear) {
         snprintf(out, SIZE, "%s", bnorm_panel_name(panel, BNORM_PANEL_LINEAR, p));
-        return BNORM_OK;
+        return;
     }
     p -= panel->info.linear;
-    for (ptrdiff_t k = 0; k < panel->info.networks; k++) {
-        ptrdiff_t cols = bnorm_net_outputs(panel->nets[k].net);
-        if (p < cols) {
-            snprintf(out, SIZE, "%s.top: entry %td", panel->names[k], p + 1);
-            return BNORM_OK;
-        }
-        p -= cols;
-    }
-    for (ptrdiff_t k = 0; k < panel->info.networks; k++) {
-        const bnorm_net *net = panel->nets[k].net;
-        ptrdiff_t all = 0;
-        for (ptrdiff_t i = 0; i < bnorm_net_block_count(net); i++) {
-            bnorm_block b;
-            BNORM_TRY(bnorm_net_block(ctx, net, i, &b));
-            all += b.rows * b.cols;
-            if (p < b.offset || p >= b.offset + b.rows * b.cols) continue;
-            name_block(&b, panel->names[k], p - b.offset, out);
-            return BNORM_OK;
-        }
-        p -= all;
-    }
-    return BNORM_OK;
+    for (network = 0; p >= bnorm_net_outputs(panel->nets[network].net); network++)
+        p -= bnorm_net_outputs(panel->nets[network].net);
+    snprintf(out, SIZE, "%s.top: entry %td", panel->names[network], p + 1);
 }
 
 static int by_place(const void *a, const void *b)
@@ -71,11 +84,12 @@ bnorm_status bnorm_vcov_name_unidentified(bnorm_ctx *ctx, const bnorm_panel *pan
                               : bnorm_fail_memory(ctx, "directions that are not identified");
     if (vcov->unidentified) vcov->info.unidentified = count;
     if (status == BNORM_OK) bnorm_covariance_null(&vcov->c, null, places);
+    for (ptrdiff_t k = 0; k < count && status == BNORM_OK; k++)
+        places[k] = first_of_column(panel, places[k]);
     if (status == BNORM_OK) qsort(places, (size_t)count, sizeof *places, by_place);
     for (ptrdiff_t k = 0; k < count && status == BNORM_OK; k++) {
         char name[SIZE] = "";
-        status = name_parameter(ctx, panel, places[k], name);
-        if (status != BNORM_OK) break;
+        name_parameter(panel, places[k], name);
         vcov->unidentified[k] = bnorm_strdup(ctx, name);
         if (!vcov->unidentified[k]) status = bnorm_fail_memory(ctx, "a name");
     }

@@ -30,6 +30,13 @@ bnorm_mat_f64 bnorm_rows_of(bnorm_mat_f64 x, ptrdiff_t first, ptrdiff_t rows)
     return x;
 }
 
+bnorm_mat_f64 bnorm_columns_of(bnorm_mat_f64 x, ptrdiff_t first, ptrdiff_t cols)
+{
+    if (x.data) x.data += x.layout == BNORM_ROW_MAJOR ? first : first * x.ld;
+    x.cols = cols;
+    return x;
+}
+
 void bnorm_copy(bnorm_mat_f64 from, bnorm_mat_f64 to)
 {
     ptrdiff_t fr = from.layout == BNORM_ROW_MAJOR ? from.ld : 1;

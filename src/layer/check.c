@@ -119,19 +119,12 @@ static bnorm_status value_of(void *user, double *value)
 
 /* --------------------------------------------------------------------------------- block */
 
-static double largest(ptrdiff_t count, const double *v)
-{
-    double most = 0;
-    for (ptrdiff_t k = 0; k < count; k++) most = fmax(most, fabs(v[k]));
-    return most;
-}
-
 static bnorm_status check_block(checker *c, ptrdiff_t k, ptrdiff_t entries,
                                 bnorm_check_block *report)
 {
     const bnorm_block *b = &c->net->blocks[k];
     ladder l = {.value = value_of, .user = c, .at = c->value, .noise = c->noise};
-    double scale = largest(b->rows * b->cols, c->gradient + b->offset);
+    double scale = bnorm_largest(b->rows * b->cols, c->gradient + b->offset);
     l.cap = 1e-3 * fmax(scale, fmax(1e-3 * c->scale, 1e-6 * c->size));
     ladder_block block = {.block = b,
                           .parameters = c->net->parameters + b->offset,
@@ -195,7 +188,7 @@ static bnorm_status check_all(checker *c, ptrdiff_t entries, bnorm_check_block *
     if (status == BNORM_OK) status = check_objective(c, c->x, &c->value, c->gradient);
     if (status == BNORM_OK) status = measure_noise(c);
     if (status != BNORM_OK) return status;
-    c->scale = largest(c->net->parameter_count, c->gradient);
+    c->scale = bnorm_largest(c->net->parameter_count, c->gradient);
     for (ptrdiff_t k = 0; k < c->net->block_count && status == BNORM_OK; k++)
         status = check_block(c, k, entries, report + k);
     return status == BNORM_OK ? verdict(c, report) : status;

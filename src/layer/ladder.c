@@ -123,6 +123,13 @@ static void note(const ladder *l, const ladder_block *b, ptrdiff_t entry, const 
     report->bound = bound;
 }
 
+double bnorm_largest(ptrdiff_t count, const double *v)
+{
+    double most = 0;
+    for (ptrdiff_t k = 0; k < count; k++) most = fmax(most, fabs(v[k]));
+    return most;
+}
+
 bnorm_status bnorm_ladder_block(const ladder *l, const ladder_block *b,
                                 bnorm_check_block *report)
 {

@@ -36,6 +36,9 @@ typedef struct ladder_block {
     ptrdiff_t *order; /* rows * cols, scratch */
 } ladder_block;
 
+/* The largest |v_k|, 0 for none: the scale of a gradient. */
+double bnorm_largest(ptrdiff_t count, const double *v);
+
 /* Fills the report with the worst entry. Errors: those of value. */
 bnorm_status bnorm_ladder_block(const ladder *l, const ladder_block *b,
                                 bnorm_check_block *report);

@@ -219,6 +219,8 @@ bnorm_status bnorm_row_major(bnorm_ctx *ctx, bnorm_mat_f64 x, int packed, buffer
                              bnorm_mat_f64 *out);
 /* Rows first .. first+rows-1. */
 bnorm_mat_f64 bnorm_rows_of(bnorm_mat_f64 x, ptrdiff_t first, ptrdiff_t rows);
+/* Columns first .. first+cols-1. */
+bnorm_mat_f64 bnorm_columns_of(bnorm_mat_f64 x, ptrdiff_t first, ptrdiff_t cols);
 /* to = from, either layout. */
 void bnorm_copy(bnorm_mat_f64 from, bnorm_mat_f64 to);
 

@@ -223,16 +223,25 @@ static bnorm_status backward(const sweep *base, const sweep *turned, ptrdiff_t e
 
 /* -------------------------------------------------------------------------------- public */
 
-static bnorm_status run(sweep *base, bnorm_mat_f64 x, const criterion *goal, double *value)
+/* Forward up to the last sweep, which *last becomes. */
+static bnorm_status climb(sweep *base, bnorm_mat_f64 x, sweep *last)
 {
     bnorm_net *net = base->net;
-    ptrdiff_t end = lowest(net);
     BNORM_TRY(bnorm_row_major(base->pass->ctx, x, needs_packed(net), &net->x_copy, &net->x));
     base->cut = bnorm_sweep_cut(net, x.rows);
     BNORM_TRY(prepare(base));
-    sweep w = *base;
-    BNORM_TRY(forward(base, &w.up));
-    w.up_end = net->layer_count;
+    *last = *base;
+    BNORM_TRY(forward(base, &last->up));
+    last->up_end = net->layer_count;
+    return BNORM_OK;
+}
+
+static bnorm_status run(sweep *base, bnorm_mat_f64 x, const criterion *goal, double *value)
+{
+    sweep w;
+    bnorm_net *net = base->net;
+    ptrdiff_t end = lowest(net);
+    BNORM_TRY(climb(base, x, &w));
     w.goal = goal;
     if (w.gradient) plan_down(&w, net->layer_count - 1, 0, end, 0);
     BNORM_TRY(bnorm_sweep_run(&w));
@@ -243,13 +252,8 @@ static bnorm_status run(sweep *base, bnorm_mat_f64 x, const criterion *goal, dou
 /* Forward alone, to the last output, which is kept. */
 static bnorm_status up(sweep *base, bnorm_mat_f64 x)
 {
-    bnorm_net *net = base->net;
-    BNORM_TRY(bnorm_row_major(base->pass->ctx, x, needs_packed(net), &net->x_copy, &net->x));
-    base->cut = bnorm_sweep_cut(net, x.rows);
-    BNORM_TRY(prepare(base));
-    sweep w = *base;
-    BNORM_TRY(forward(base, &w.up));
-    w.up_end = net->layer_count;
+    sweep w;
+    BNORM_TRY(climb(base, x, &w));
     w.gradient = NULL;
     return w.up < w.up_end ? bnorm_sweep_run(&w) : BNORM_OK;
 }

@@ -70,26 +70,6 @@ static bnorm_status find_collinear(bnorm_ctx *ctx, const problem *p, bnorm_mat_f
     return BNORM_OK;
 }
 
-static bnorm_mat_f64 columns(bnorm_mat_f64 x, ptrdiff_t first, ptrdiff_t cols)
-{
-    x.data += first * (x.layout == BNORM_ROW_MAJOR ? 1 : x.ld);
-    x.cols = cols;
-    return x;
-}
-
-/* V of all networks, side by side. */
-static bnorm_status predict(bnorm_ctx *ctx, const problem *p, bnorm_mat_f64 v)
-{
-    ptrdiff_t first = 0;
-    for (ptrdiff_t k = 0; k < p->network_count; k++) {
-        const problem_network *w = &p->networks[k];
-        ptrdiff_t cols = bnorm_net_outputs(w->net);
-        BNORM_TRY(bnorm_net_predict(ctx, w->net, w->x, columns(v, first, cols)));
-        first += cols;
-    }
-    return BNORM_OK;
-}
-
 /* dropped: linear entries, and top_count more with the networks. */
 static bnorm_status collinear(bnorm_ctx *ctx, const problem *p, int networks,
                               unsigned char *dropped)
@@ -102,9 +82,9 @@ static bnorm_status collinear(bnorm_ctx *ctx, const problem *p, int networks,
         bnorm_multiply(p->rows, cols, &count) ? bnorm_alloc(ctx, count, sizeof *x) : NULL;
     bnorm_mat_f64 all = bnorm_view_f64(x, p->rows, cols, BNORM_ROW_MAJOR);
     bnorm_status status = x ? BNORM_OK : bnorm_fail_memory(ctx, "the terms");
-    if (status == BNORM_OK && linear > 0) bnorm_copy(p->p, columns(all, 0, linear));
+    if (status == BNORM_OK && linear > 0) bnorm_copy(p->p, bnorm_columns_of(all, 0, linear));
     if (status == BNORM_OK && networks)
-        status = predict(ctx, p, columns(all, linear, cols - linear));
+        status = bnorm_top_outputs(ctx, p, bnorm_columns_of(all, linear, cols - linear));
     if (status == BNORM_OK) status = find_collinear(ctx, p, all, &l);
     for (ptrdiff_t j = 0; j < cols && status == BNORM_OK; j++) dropped[j] = !l.in[j];
     bnorm_free(x);
@@ -180,7 +160,7 @@ bnorm_status bnorm_problem_design(bnorm_ctx *ctx, const problem *p, bnorm_mat_f6
                                   bnorm_mat_f64 qv, double *e)
 {
     if (qp.data) BNORM_TRY(bnorm_top_q(ctx, p, p->p, qp));
-    if (qv.data) BNORM_TRY(predict(ctx, p, qv));
+    if (qv.data) BNORM_TRY(bnorm_top_outputs(ctx, p, qv));
     if (qv.data) BNORM_TRY(bnorm_top_q(ctx, p, qv, qv));
     return e ? errors(ctx, p, e) : BNORM_OK;
 }

@@ -24,13 +24,6 @@ ptrdiff_t bnorm_problem_parameters(const problem *p, int full)
     return count;
 }
 
-static bnorm_mat_f64 columns(bnorm_mat_f64 x, ptrdiff_t first, ptrdiff_t cols)
-{
-    x.data += first * (x.layout == BNORM_ROW_MAJOR ? 1 : x.ld);
-    x.cols = cols;
-    return x;
-}
-
 static bnorm_status check_size(bnorm_ctx *ctx, ptrdiff_t rows, ptrdiff_t count, int full)
 {
     ptrdiff_t size;
@@ -66,8 +59,8 @@ typedef struct cursor {
 static void views(const problem_network *w, int full, bnorm_mat_f64 out, cursor *at,
                   bnorm_mat_f64 *v, bnorm_mat_f64 *hidden)
 {
-    *v = columns(out, at->top, bnorm_net_outputs(w->net));
-    *hidden = columns(out, at->hidden, hidden_of(w));
+    *v = bnorm_columns_of(out, at->top, bnorm_net_outputs(w->net));
+    *hidden = bnorm_columns_of(out, at->hidden, hidden_of(w));
     at->top += v->cols;
     at->hidden += hidden->cols;
     if (!full) hidden->data = NULL;
@@ -78,7 +71,7 @@ bnorm_status bnorm_problem_jacobian(bnorm_ctx *ctx, const problem *p, int full, 
 {
     cursor at = {p->p.cols, p->p.cols + p->top_count};
     BNORM_TRY(check_size(ctx, p->rows, out.cols, full));
-    bnorm_copy(p->p, columns(out, 0, p->p.cols));
+    bnorm_copy(p->p, bnorm_columns_of(out, 0, p->p.cols));
     for (ptrdiff_t k = 0; k < p->network_count; k++) {
         const problem_network *w = &p->networks[k];
         bnorm_mat_f64 v, hidden;
@@ -128,7 +121,7 @@ bnorm_status bnorm_problem_jacobian_at(bnorm_ctx *ctx, const problem *p, int ful
 {
     cursor at = {p->p.cols, p->p.cols + p->top_count};
     BNORM_TRY(check_size(ctx, out.rows, out.cols, full));
-    bnorm_copy(new_p, columns(out, 0, p->p.cols));
+    bnorm_copy(new_p, bnorm_columns_of(out, 0, p->p.cols));
     for (ptrdiff_t k = 0; k < p->network_count; k++) {
         const problem_network *w = &p->networks[k];
         bnorm_mat_f64 v, hidden;
@@ -149,11 +142,11 @@ bnorm_status bnorm_problem_effect_design(bnorm_ctx *ctx, const problem *p, bnorm
     bnorm_status status = BNORM_OK;
     if (!r || !effects) status = bnorm_fail_memory(ctx, "the effects of a design");
     for (ptrdiff_t k = 0; k < j.cols && status == BNORM_OK; k++) {
-        bnorm_copy(columns(j, k, 1), bnorm_view_f64(r, p->rows, 1, BNORM_COL_MAJOR));
+        bnorm_copy(bnorm_columns_of(j, k, 1), bnorm_view_f64(r, p->rows, 1, BNORM_COL_MAJOR));
         status = bnorm_within_effects(ctx, p->within, r, effects);
         if (status == BNORM_OK)
             bnorm_copy(bnorm_view_f64(effects, out.rows, 1, BNORM_COL_MAJOR),
-                       columns(out, k, 1));
+                       bnorm_columns_of(out, k, 1));
     }
     bnorm_free(r);
     bnorm_free(effects);

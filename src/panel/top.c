@@ -128,12 +128,21 @@ bnorm_status bnorm_top_project(bnorm_ctx *ctx, top *t)
     return bnorm_top_q(ctx, t->p, v, v);
 }
 
+bnorm_status bnorm_top_outputs(bnorm_ctx *ctx, const problem *p, bnorm_mat_f64 v)
+{
+    ptrdiff_t first = 0;
+    for (ptrdiff_t k = 0; k < p->network_count; k++) {
+        const problem_network *w = &p->networks[k];
+        ptrdiff_t cols = bnorm_net_outputs(w->net);
+        BNORM_TRY(bnorm_net_predict(ctx, w->net, w->x, bnorm_columns_of(v, first, cols)));
+        first += cols;
+    }
+    return BNORM_OK;
+}
+
 bnorm_status bnorm_top_infer(bnorm_ctx *ctx, top *t)
 {
-    for (ptrdiff_t k = 0; k < t->p->network_count; k++) {
-        const problem_network *w = &t->p->networks[k];
-        BNORM_TRY(bnorm_net_predict(ctx, w->net, w->x, bnorm_top_v(t, k)));
-    }
+    BNORM_TRY(bnorm_top_outputs(ctx, t->p, part(t, t->linear, t->count - t->linear)));
     return bnorm_top_project(ctx, t);
 }
 

@@ -31,7 +31,9 @@ void bnorm_top_free(top *t);
 
 /* Where V of network k goes: columns of A. */
 bnorm_mat_f64 bnorm_top_v(const top *t, ptrdiff_t k);
-/* V of all networks by inference into A, and projected. */
+/* V of all networks by inference, side by side: rows x top_count. */
+bnorm_status bnorm_top_outputs(bnorm_ctx *ctx, const problem *p, bnorm_mat_f64 v);
+/* The same into A, and projected. */
 bnorm_status bnorm_top_infer(bnorm_ctx *ctx, top *t);
 /* The columns of V in A are projected in place. */
 bnorm_status bnorm_top_project(bnorm_ctx *ctx, top *t);

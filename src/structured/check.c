@@ -72,13 +72,6 @@ static bnorm_status prepare(checker *c)
     return status;
 }
 
-static double largest(ptrdiff_t count, const double *v)
-{
-    double most = 0;
-    for (ptrdiff_t k = 0; k < count; k++) most = fmax(most, fabs(v[k]));
-    return most;
-}
-
 /* A parameter that moves by e moves F by e times its gradient: that much is no noise. */
 static double explained(const checker *c)
 {
@@ -116,8 +109,8 @@ static bnorm_status check_block(checker *c, const problem_network *n, ptrdiff_t 
     bnorm_status status = bnorm_net_block(c->ctx, n->net, block, &b);
     if (status != BNORM_OK) return status;
     ptrdiff_t at = first + b.offset;
-    double scale = largest(b.rows * b.cols, c->gradient + at);
-    double all = largest(c->count, c->gradient);
+    double scale = bnorm_largest(b.rows * b.cols, c->gradient + at);
+    double all = bnorm_largest(c->count, c->gradient);
     c->ladder.cap = 1e-3 * fmax(scale, fmax(1e-3 * all, 1e-6 * fabs(c->ladder.at)));
     snprintf(name, sizeof name, "nn%d.%.48s", (int)k + 1, b.name);
     memcpy(b.name, name, sizeof name);

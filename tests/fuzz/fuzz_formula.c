@@ -1,5 +1,5 @@
 /* fuzz_formula: a formula on a small table that has every kind of column. What is read must make
- * matrices, and its frame must come back from its own formula. */
+ * matrices of finite numbers. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,7 @@ from typing import Any, Iterable, Mapping, Sequence
 from . import _core
 from ._layers import _numpy, _unmasked
 from ._panel_covariance import covariance_options
-from ._panel_reports import CrossValidation, Origin, PanelInfo, PanelReport
+from ._panel_reports import CrossValidation, Described, Origin, PanelInfo, PanelReport
 from ._panel_results import PanelResults
 from ._reports import BlockCheck, CheckReport, _bar
 from ._table import Table, column
@@ -32,7 +32,7 @@ def _choice(value: Any, name: str, choices: Sequence[str]) -> str:
     return value
 
 
-class PanelNet:
+class PanelNet(Described):
     """A structured model (docs/maths.md section 6)::
 
         y_it = alpha_i (+ lambda_t ...) + P_it theta + sum_k V_k(X_k)_it G2_k + e_it
@@ -112,39 +112,9 @@ class PanelNet:
             return self._make()
 
     @property
-    def formula(self) -> str:
-        """The formula, written out."""
-        return self._origin.formula
-
-    @property
-    def target(self) -> str:
-        """The left side of the formula."""
-        return self._origin.target
-
-    @property
-    def names(self) -> list[str]:
-        """The linear terms."""
-        return list(self._origin.names)
-
-    @property
-    def dropped(self) -> dict[str, str]:
-        """Terms that are left out, and why: linear ones that others and the fixed effects explain, constant inputs."""
-        return dict(self._origin.dropped)
-
-    @property
     def networks(self) -> list[str]:
         """The nn() terms."""
         return list(self._origin.networks)
-
-    @property
-    def variables(self) -> list[str]:
-        """The variables that margins and profiles are of."""
-        return list(self._origin.variables)
-
-    @property
-    def factors(self) -> list[str]:
-        """The fixed effects."""
-        return list(self._origin.factors)
 
     @property
     def rows(self) -> Array:

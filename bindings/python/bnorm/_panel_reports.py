@@ -152,6 +152,42 @@ class Origin(NamedTuple):
         return self.table is not None and self.table.index is not None
 
 
+class Described:
+    """What a model and its results alike tell of where they come from."""
+
+    _origin: Origin
+
+    @property
+    def formula(self) -> str:
+        """The formula, written out."""
+        return self._origin.formula
+
+    @property
+    def target(self) -> str:
+        """The left side of the formula."""
+        return self._origin.target
+
+    @property
+    def names(self) -> list[str]:
+        """The linear terms, in the order of the coefficients."""
+        return list(self._origin.names)
+
+    @property
+    def dropped(self) -> dict[str, str]:
+        """Terms that are left out, and why: linear ones that others and the fixed effects explain, constant inputs."""
+        return dict(self._origin.dropped)
+
+    @property
+    def variables(self) -> list[str]:
+        """The variables that margins and profiles are of."""
+        return list(self._origin.variables)
+
+    @property
+    def factors(self) -> list[str]:
+        """The fixed effects."""
+        return list(self._origin.factors)
+
+
 class Summary(str):
     """A text that shows itself as it is."""
 

@@ -8,7 +8,7 @@ from typing import Any, Mapping, Sequence
 from . import _core
 from ._layers import _numpy, _unmasked
 from ._panel_covariance import COUNTS, TYPES, Inference, Wanted, covariance_options
-from ._panel_reports import Margins, Origin, PanelInfo, PanelReport, Prediction, Profile, Summary, quantile
+from ._panel_reports import Described, Margins, Origin, PanelInfo, PanelReport, Prediction, Profile, Summary, quantile
 from ._reports import BlockCheck, CheckReport
 from ._table import Table, column
 
@@ -16,7 +16,7 @@ Array = Any
 NEW_LEVELS = ("error", "nan", "zero")  # bnorm_new_level
 
 
-class PanelResults(Inference):
+class PanelResults(Described, Inference):
     """A fitted structured model: made by `PanelNet.fit` or `PanelNet.load`.
 
     Vectors and tables are pandas objects where the data were a DataFrame; otherwise they are NumPy arrays, in the order
@@ -74,36 +74,6 @@ class PanelResults(Inference):
         return self._with(wanted, threads)
 
     # -------------------------------------------------------------------------- what was fitted
-
-    @property
-    def formula(self) -> str:
-        """The formula, written out."""
-        return self._origin.formula
-
-    @property
-    def target(self) -> str:
-        """The left side of the formula."""
-        return self._origin.target
-
-    @property
-    def names(self) -> list[str]:
-        """The linear terms, in the order of `params`."""
-        return list(self._origin.names)
-
-    @property
-    def dropped(self) -> dict[str, str]:
-        """Terms that were left out, and why."""
-        return dict(self._origin.dropped)
-
-    @property
-    def variables(self) -> list[str]:
-        """The variables that margins and profiles are of."""
-        return list(self._origin.variables)
-
-    @property
-    def factors(self) -> list[str]:
-        """The fixed effects."""
-        return list(self._origin.factors)
 
     @property
     def params(self) -> Any:
